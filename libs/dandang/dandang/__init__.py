@@ -1,0 +1,1 @@
+"""The operators' command line, and the running of a whole city on one machine."""

@@ -1,0 +1,1 @@
+"""The tests. `make help` says how to run each tier."""
