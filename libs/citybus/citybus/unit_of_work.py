@@ -1,0 +1,142 @@
+"""One transaction of a service: business rows, outgoing events and audit entries are one commit, or none."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy.orm import Session
+
+from citybus import audit, outbox
+from citybus.audit import AuditDraft
+from citybus.clock import Clock
+from citybus.envelope import Event
+from citybus.outbox import Draft, Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """On whose account a transaction acts, and why: a person's request, an event, a deadline or a job.
+
+    `actor` is a subject id or `system:<service>`; `purpose` says in a word or two what for.
+    """
+
+    actor: str
+    roles: tuple[str, ...]
+    purpose: str
+    correlation_id: str
+    causation_id: str | None = None
+    traceparent: str | None = None
+
+
+def context_of(event: Event, service: str) -> Context:
+    """Return the context of a service that acts because of `event`."""
+    return Context(
+        actor=f"system:{service}",
+        roles=(),
+        purpose=event.type,
+        correlation_id=event.correlationid,
+        causation_id=event.id,
+        traceparent=event.traceparent,
+    )
+
+
+class UnitOfWork:
+    """A session with what must be committed with it. Leaving the block without `commit()` rolls back.
+
+    At commit: business rows, then the sequences of all subjects in one statement, then outbox rows, then the audit
+    entries (their chain's head is locked last and so held shortest), then COMMIT.
+    """
+
+    def __init__(self, sessions: Callable[[], Session], source: str, clock: Clock, context: Context) -> None:
+        self._sessions = sessions
+        self._source = source
+        self._events: list[tuple[Draft, Origin]] = []
+        self._audits: list[AuditDraft] = []
+        self.clock = clock
+        self.context = context
+        self.published: list[Event] = []
+
+    def __enter__(self) -> Self:
+        self.session = self._sessions()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.rollback()
+        finally:
+            self.session.close()
+
+    def caused_by(self, event: Event) -> None:
+        """Act because of `event` from here on: its correlation goes on, and it is the cause of what is published."""
+        self.context = context_of(event, self._source.rpartition("/")[2])
+
+    def publish(self, draft: Draft) -> None:
+        """Add an event to this transaction, on account of the present context."""
+        context = self.context
+        self._events.append(
+            (
+                draft,
+                Origin(
+                    source=self._source,
+                    actor=context.actor,
+                    correlationid=context.correlation_id,
+                    causationid=context.causation_id,
+                    traceparent=context.traceparent,
+                ),
+            )
+        )
+
+    def audit(
+        self,
+        action: str,
+        target: str,
+        *,
+        read: Sequence[str] = (),
+        written: Mapping[str, Any] | None = None,
+        result: str = "OK",
+        purpose: str | None = None,
+    ) -> None:
+        """Add an audit entry to this transaction: names of the fields read, and what was written."""
+        self._audits.append(
+            AuditDraft(
+                actor=self.context.actor,
+                roles=self.context.roles,
+                purpose=purpose or self.context.purpose,
+                action=action,
+                target=target,
+                correlation_id=self.context.correlation_id,
+                read_fields=tuple(read),
+                written=dict(written or {}),
+                result=result,
+            )
+        )
+
+    def commit(self) -> None:
+        """Commit all of it. A failure leaves nothing behind."""
+        self.session.flush()
+        at = self.clock.now()
+        self.published += outbox.append(self.session, self._events, at)
+        if self._audits:
+            audit.append(self.session, self._audits, at)
+        self.session.commit()
+        self._events, self._audits = [], []
+
+    def rollback(self) -> None:
+        """Forget all that is not committed."""
+        self._events, self._audits = [], []
+        self.session.rollback()
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """The factory of a process's units of work. `source` is `/city/<code>/<service>`."""
+
+    sessions: Callable[[], Session]
+    source: str
+    clock: Clock
+
+    def __call__(self, context: Context) -> UnitOfWork:
+        return UnitOfWork(self.sessions, self.source, self.clock, context)
