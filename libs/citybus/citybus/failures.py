@@ -1,0 +1,62 @@
+"""What a failure means for a message: is the database away, can no retry mend it, and where did it happen."""
+
+from typing import Final
+
+from marshmallow import ValidationError
+from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from citybus.errors import Invalid, Refusal
+
+# SQLSTATE classes and codes that speak of the server and not of the statement: connection, resources, shutdown,
+# start-up, a standby that was promoted away.
+_AWAY_CLASSES: Final = ("08", "53")
+_AWAY_CODES: Final = frozenset({"57P01", "57P02", "57P03", "57P05", "25006", "28000", "28P01", "3D000"})
+
+
+def database_away(error: BaseException) -> bool:
+    """Return whether `error` says that the database cannot be worked with at all, whatever the message."""
+    if isinstance(error, PoolTimeout):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    if error.connection_invalidated:
+        return True
+    code = getattr(error.orig, "pgcode", None)
+    if code is None:
+        # psycopg2 gives no code where the server gave none: it was not reached, or was lost.
+        return isinstance(error, OperationalError | InterfaceError)
+    return code.startswith(_AWAY_CLASSES) or code in _AWAY_CODES
+
+
+def permanent_reason(error: BaseException) -> str | None:
+    """Return the reason code of an error that no retry can mend, or None where a retry may."""
+    if isinstance(error, Invalid):
+        return error.reason
+    if isinstance(error, Refusal):
+        return error.code
+    if isinstance(error, ValidationError):
+        return "SCHEMA"
+    if isinstance(error, DataError):
+        return "DATA_ERROR"
+    return None
+
+
+def describe(error: BaseException) -> str:
+    """Return what failed and where, such as `KeyError at assessment.application.deduct:41`.
+
+    An error's own text may quote personal data, so it is left out; an Invalid has none, and keeps its text.
+    """
+    if isinstance(error, Invalid):
+        return str(error)
+    name = type(error).__name__
+    if isinstance(error, DBAPIError):
+        name = f"{name}({type(error.orig).__name__})"
+    place = ""
+    trace = error.__traceback__
+    while trace is not None:
+        # Code of a library says less than the line of ours that called it.
+        if "site-packages" not in trace.tb_frame.f_code.co_filename:
+            place = f" at {trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return name + place
