@@ -1,0 +1,1 @@
+"""The broker side: the only package that imports pika."""
