@@ -26,10 +26,14 @@ class Reach(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Whom a case concerns at present: codes of units, ids of persons. It decides who may see it and act on it."""
+    """Whom a case concerns at present: codes of units, ids of persons. It decides who may see it and act on it.
+
+    Until it is `disclosed` to those concerned, only officers know of it; they keep away from their own all the same.
+    """
 
     units: frozenset[str] = frozenset()
     persons: frozenset[str] = frozenset()
+    disclosed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,11 @@ class Actor:
     system: bool = False
 
     def has(self, role: str) -> bool:
-        """Say whether the actor holds `role`, by itself or as a part of an office (`ORG` holds `ORG.assess`)."""
-        return role in self.roles or role.partition(".")[0] in self.roles
+        """Say whether the actor holds `role`; an office holds its parts (`ORG` holds `ORG.assess`), `ORG.*` asks for any."""
+        if role.endswith(".*"):
+            office = role[:-2]
+            return any(held == office or held.startswith(f"{office}.") for held in self.roles)
+        return role in self.roles or any(role.startswith(f"{held}.") for held in self.roles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +171,7 @@ class CaseType:
     dataclass: str = "L3"
 
     def __post_init__(self) -> None:
-        events = {str(event.id) for event in self.machine.events}
+        events = {action for _, action, _ in self.transitions}
         states = {str(state.id) for state in self.machine.states}
         problems = [f"action {name} has no transition" for name in sorted(set(self.actions) - events)]
         problems += [f"transition {name} has no action" for name in sorted(events - set(self.actions))]

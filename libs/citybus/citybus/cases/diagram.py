@@ -14,6 +14,6 @@ def mermaid(case_type: CaseType) -> str:
         who = "/".join(declared.allow) or "system"
         twice = f" ×{declared.eyes}" if declared.eyes > 1 else ""
         lines.append(f"    {source} --> {target}: {action} {declared.zh} [{who}{twice}]")
-    finals = {state for state in case_type.states} - {source for source, _, _ in case_type.transitions}
+    finals = set(case_type.states) - {source for source, _, _ in case_type.transitions}
     lines.extend(f"    {state} --> [*]" for state in case_type.states if state in finals)
     return "\n".join(lines) + "\n"

@@ -12,7 +12,6 @@ from sqlalchemy import ColumnElement, Select, delete, insert, select, true
 from sqlalchemy.orm import Session
 
 from citybus import deadlines
-from citybus.calendar import Calendar, Duration
 from citybus.cases.declare import (
     Action,
     Actor,
@@ -26,7 +25,6 @@ from citybus.cases.declare import (
     refuse_wrong_state,
 )
 from citybus.cases.tables import case_approvals, case_steps
-from citybus.clock import ZONE
 from citybus.errors import Refusal
 from citybus.ids import new_id
 from citybus.outbox import Draft
@@ -38,7 +36,6 @@ SYSTEM = "system"
 
 def no_facts(uow: UnitOfWork, case: Any, action: str, form: Mapping[str, Any]) -> None:
     """The facts of a case type that looks nothing up."""
-    return None
 
 
 @dataclass(frozen=True)
@@ -53,6 +50,8 @@ class Cases:
     - `visible(actor)`: SQL condition for the cases that the actor may list.
     - `facts(uow, case, action, form)`: what guards and effects may look at beside the case.
     - `after[action](uow, step)`: what else the service records in the same transaction.
+    - `duties[code](uow, step)`: what it records where a rule refuses with that code and the refusal has a duty
+      (`Refusal.committed`): the case itself stays as it is.
     - `readers`: role → how it is bound to a case that it may read.
     """
 
@@ -67,6 +66,7 @@ class Cases:
     forms: Mapping[str, type[Schema]] = field(default_factory=dict)
     facts: Callable[[UnitOfWork, Any, str, Mapping[str, Any]], Any] = no_facts
     after: Mapping[str, Callable[[UnitOfWork, Step], None]] = field(default_factory=dict)
+    duties: Mapping[str, Callable[[UnitOfWork, Step], None]] = field(default_factory=dict)
 
     def open(self, uow: UnitOfWork, actor: Actor, form: Mapping[str, Any], case_id: str | None = None) -> Any:
         """Open a case and return it. Raises Refusal (role, scope, guards, effect)."""
@@ -83,8 +83,7 @@ class Cases:
         step = self._step(uow, case, "create", actor, form, ())
         if not actor.system:
             _refuse_role(action, actor)
-        for guard in action.guards:
-            guard(step)
+        self._ask_guards(uow, step, action)
         if action.effect:
             action.effect(step)
         if not actor.system:
@@ -130,6 +129,8 @@ class Cases:
             refuse_conflict_of_interest(step, action, self.scope(case))
         for guard in action.guards:
             guard(step)
+        if action.reason and not actor.system and not form.get("reason"):
+            raise Refusal("REASON_MISSING", zh="请说明理由(reason)。", en="Give the reason for this step (`reason`).")
         if action.eyes > 1 and not actor.system and not self._seen_by_enough(uow, step, action):
             return case
         if any(declared.eyes > 1 for declared in self.case_type.actions.values()):
@@ -227,6 +228,15 @@ class Cases:
             history=history,
         )
 
+    def _ask_guards(self, uow: UnitOfWork, step: Step, action: Action) -> None:
+        try:
+            for guard in action.guards:
+                guard(step)
+        except Refusal as refusal:
+            if refusal.committed:
+                self.duties[refusal.code](uow, step)
+            raise
+
     def _record(self, uow: UnitOfWork, step: Step, action: Action, source: str | None) -> None:
         """Write all that goes with a transition: its history, deadlines, audit entry and event."""
         case, session = step.case, uow.session
@@ -292,7 +302,9 @@ class Cases:
         """Record this actor's consent; say whether with it enough people have consented to the same content."""
         session, case = uow.session, step.case
         approvals = self._refuse_same_eyes(session, step, action)
-        content = hashlib.sha256(orjson.dumps(step.form, default=str, option=orjson.OPT_SORT_KEYS)).digest()
+        # Each gives the reason in words of their own; all else must be the same.
+        confirmed = {name: value for name, value in step.form.items() if name != "reason"}
+        content = hashlib.sha256(orjson.dumps(confirmed, default=str, option=orjson.OPT_SORT_KEYS)).digest()
         if any(approval.content != content for approval in approvals):
             raise Refusal(
                 "APPROVAL_DIFFERS",
@@ -402,6 +414,8 @@ def _refuse_reach(allow: Mapping[str, Reach], actor: Actor, scope: Scope) -> Non
 
 
 def _reaches(reach: Reach, actor: Actor, scope: Scope) -> bool:
+    if reach is not Reach.OFFICE and not scope.disclosed:
+        return False
     if reach is Reach.SELF:
         return actor.person is not None and actor.person in scope.persons
     if reach is Reach.UNIT:
