@@ -127,8 +127,7 @@ class Cases:
         refuse_wrong_state(self.case_type, case.state, name)
         if not actor.system and _offices(action, actor):
             refuse_conflict_of_interest(step, action, self.scope(case))
-        for guard in action.guards:
-            guard(step)
+        self._ask_guards(uow, step, action)
         if action.reason and not actor.system and not form.get("reason"):
             raise Refusal("REASON_MISSING", zh="请说明理由(reason)。", en="Give the reason for this step (`reason`).")
         if action.eyes > 1 and not actor.system and not self._seen_by_enough(uow, step, action):
