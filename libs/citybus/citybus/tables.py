@@ -170,6 +170,7 @@ deadlines = Table(
         postgresql_where=text("state IN ('ARMED', 'WARNED')"),
     ),
     Index("ix_deadlines_due", "due_at", postgresql_where=text("state IN ('ARMED', 'WARNED')")),
+    Index("ix_deadlines_warn", "warn_at", postgresql_where=text("state = 'ARMED'")),
 )
 
 jobs = Table(
