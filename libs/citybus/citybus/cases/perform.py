@@ -1,7 +1,7 @@
 """How a case is opened, read and moved: the one way in which every transition of every case type is taken."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -103,10 +103,13 @@ class Cases:
         actor: Actor,
         form: Mapping[str, Any],
         version: int | None = None,
+        *,
+        firing: str | None = None,
     ) -> Any:
         """Take the transition `name` of the case and return the case.
 
-        `version` is what the caller saw (`If-Match`); the system gives none. Raises Refusal: 404 `NOT_FOUND`,
+        `version` is what the caller saw (`If-Match`); the system gives none. `firing` is the kind of the deadline because
+        of which the step is taken; it is marked by who fires it. Raises Refusal: 404 `NOT_FOUND`,
         403 `FORBIDDEN` or `DATA_SCOPE`, 412 `STALE_VERSION`, 409 `INVALID_TRANSITION`, 422 `AVOIDANCE` and the domain's own.
         """
         case = self._locked(uow.session, case_id)
@@ -142,7 +145,7 @@ class Cases:
         case.version += 1
         case.changed_at = step.at
         uow.session.flush()
-        self._record(uow, step, action, source)
+        self._record(uow, step, action, source, firing)
         return case
 
     def read(self, uow: UnitOfWork, case_id: str, actor: Actor) -> Any:
@@ -236,12 +239,15 @@ class Cases:
                 self.duties[refusal.code](uow, step)
             raise
 
-    def _record(self, uow: UnitOfWork, step: Step, action: Action, source: str | None) -> None:
+    def _record(
+        self, uow: UnitOfWork, step: Step, action: Action, source: str | None, firing: str | None = None
+    ) -> None:
         """Write all that goes with a transition: its history, deadlines, audit entry and event."""
         case, session = step.case, uow.session
         subject = self.case_type.subject(case)
         for kind in action.closes:
-            deadlines.satisfy(session, kind, subject)
+            if kind != firing:
+                deadlines.satisfy(session, kind, subject)
         for arm in action.arms:
             _arm(session, step, arm, subject, uow.context.correlation_id)
         packs = sorted(step.cited)
@@ -354,32 +360,15 @@ def system_actor(service: str) -> Actor:
     return Actor(subject=f"{SYSTEM}:{service}", system=True)
 
 
-def deadline_actions(cases: Iterable[Cases]) -> dict[str, tuple[Cases, str]]:
-    """Return deadline kind → (cases, action that the system takes when it passes)."""
-    return {
-        arm.kind: (bound, arm.then)
-        for bound in cases
-        for action in (bound.case_type.create, *bound.case_type.actions.values())
-        for arm in action.arms
-        if arm.then
-    }
-
-
 def _arm(session: Session, step: Step, arm: Arm, subject: str, correlation_id: str) -> None:
-    start = arm.start(step) if arm.start else step.at
-    due_at = step.due(arm.rule, start)
-    deadlines.arm(
+    deadlines.arm_period(
         session,
         arm.kind,
         subject,
-        due_at,
-        warn_at=step.rule(arm.warn).before(due_at) if arm.warn else None,
+        step.rule(arm.rule),
+        arm.start(step) if arm.start else step.at,
+        warn=step.rule(arm.warn) if arm.warn else None,
         correlation_id=correlation_id,
-        data={
-            "rule": arm.rule,
-            "from": start.isoformat(),
-            "calendar_provisional": step.rule(arm.rule).provisional(start),
-        },
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
+from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from flask import Response, url_for
 from marshmallow import Schema, fields
 
@@ -22,18 +23,17 @@ from citybus.http.versions import expected_version
 def actor() -> Actor:
     """Return who sent the present request, as somebody who takes steps."""
     sender = caller()
-    return Actor(
-        subject=sender.subject, roles=sender.roles, units=sender.units, person=sender.person, unit=sender.unit
-    )
+    return Actor(subject=sender.subject, roles=sender.roles, units=sender.units, person=sender.person, unit=sender.unit)
 
 
 @cache
 def json_schema(form: type[Schema]) -> dict[str, Any]:
     """Return the JSON Schema of a form, complete in itself."""
-    plugin = MarshmallowPlugin(schema_name_resolver=lambda _schema: None)
-    APISpec(title="form", version="1", openapi_version="3.1.0", plugins=[plugin])
-    assert plugin.converter is not None
-    found: dict[str, Any] = plugin.converter.schema2jsonschema(form())
+    # A schema without a name is written out in place.
+    plugin = MarshmallowPlugin(schema_name_resolver=lambda _schema: "")
+    spec = APISpec(title="form", version="1", openapi_version="3.1.0", plugins=[plugin])
+    converter = OpenAPIConverter("3.1.0", schema_name_resolver=lambda _schema: "", spec=spec)
+    found: dict[str, Any] = converter.schema2jsonschema(form())  # type: ignore[no-untyped-call]  # apispec types it in part
     return found
 
 
@@ -74,9 +74,7 @@ def blueprint(cases: Cases, *, query: type[PageQuery] = PageQuery) -> Blueprint:
             for field in filters:
                 if sought.get(field) is not None:
                     statement = statement.where(getattr(cases.model, field) == sought[field])
-            found = page(
-                uow.session, statement, (cases.model.id,), limit=sought["limit"], cursor=sought["cursor"]
-            )
+            found = page(uow.session, statement, (cases.model.id,), limit=sought["limit"], cursor=sought["cursor"])
             uow.audit(f"{case_type.kind}.list", collection, read=sorted(cases.view().fields))
             content = {"items": cases.view(many=True).dump(found.items), "next": found.next}
             uow.commit()
