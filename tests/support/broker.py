@@ -71,8 +71,8 @@ class Broker:
         parts = urlsplit(self.amqp_url)
         vhost = Vhost(name, f"{parts.scheme}://{parts.netloc}/{quote(name, safe='')}", self.admin_url)
         # 3.10 knows the first name, later versions the second
-        types = {"defaultqueuetype": "quorum", "default_queue_type": "quorum"}
-        vhost.api("PUT", f"vhosts/{quote(name, safe='')}", **types)
+        path = f"vhosts/{quote(name, safe='')}"
+        vhost.api("PUT", path, defaultqueuetype="quorum", default_queue_type="quorum")
         user = unquote(urlsplit(self.admin_url).username or "")
         for who in {user, unquote(parts.username or "")}:
             vhost.api("PUT", f"permissions/{quote(name, safe='')}/{quote(who)}", configure=".*", write=".*", read=".*")
@@ -101,7 +101,9 @@ class Broker:
 
     def start(self) -> None:
         """Start the private node again after `kill` or `stop`, on the same ports with the same data, and wait until it is ready."""
-        assert self.node is not None and self.running is not None and self.running.exit_code() is not None
+        assert self.node is not None, "a given one is not ours to start"
+        assert self.running is not None
+        assert self.running.exit_code() is not None, "it runs already"
         self.running = process.start(self.node.program())
         self.running.wait_ready()
 

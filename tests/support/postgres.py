@@ -71,7 +71,9 @@ class Postgres:
 
     def start(self) -> None:
         """Start the private server again after `kill` or `stop`, and wait until it is ready."""
-        assert self.cluster is not None and self.running is not None and self.running.exit_code() is not None
+        assert self.cluster is not None, "a given one is not ours to start"
+        assert self.running is not None
+        assert self.running.exit_code() is not None, "it runs already"
         self.running = process.start(self.cluster.program())
         self.running.wait_ready()
 

@@ -1,6 +1,5 @@
 """The shared fixtures themselves: a broker and a server that can be used, and restarted where they are one's own."""
 
-import psycopg2
 import pika
 import pytest
 from sqlalchemy import create_engine, text
@@ -39,8 +38,8 @@ def test_own_servers_come_back_with_their_data(own_broker: Broker, own_postgres:
         channel = connection.channel()
         channel.queue_declare("q", durable=True)
         channel.confirm_delivery()
-        channel.basic_publish("", "q", b"kept")
-    own_broker.kill()
+        channel.basic_publish("", "q", b"kept", pika.BasicProperties(delivery_mode=2))
+    own_broker.stop()
     own_broker.start()
     with pika.BlockingConnection(pika.URLParameters(vhost.amqp_url)) as connection:
         assert connection.channel().basic_get("q", auto_ack=True)[2] == b"kept"

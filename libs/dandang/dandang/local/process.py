@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -247,7 +248,5 @@ def _wait_gone(members: set[ProcessId], within: float) -> None:
 
 def _signal_all(members: set[ProcessId], number: signal.Signals) -> None:
     for member in _living(members):
-        try:
+        with suppress(ProcessLookupError):
             os.kill(member.pid, number)
-        except ProcessLookupError:
-            pass

@@ -5,9 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import psycopg2
-from psycopg2 import sql
-from psycopg2.extensions import connection as Connection
-from psycopg2.extensions import encrypt_password
+from psycopg2 import extensions, sql
 from sqlalchemy.engine import URL, make_url
 
 from dandang.local.errors import LocalError
@@ -122,12 +120,12 @@ _TABLE_RIGHTS = (
 )
 
 
-def _converge_role(connection: Connection, role: str, password: str) -> None:
+def _converge_role(connection: extensions.connection, role: str, password: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,))
         verb = "ALTER" if cursor.fetchone() else "CREATE"
         # hashed here, so that no log of the server can hold the password
-        hashed = encrypt_password(password, role, scope=connection, algorithm="scram-sha-256")
+        hashed = extensions.encrypt_password(password, role, scope=connection, algorithm="scram-sha-256")
         cursor.execute(
             sql.SQL("{} ROLE {} LOGIN NOCREATEDB NOCREATEROLE NOINHERIT PASSWORD {}").format(
                 sql.SQL(verb), sql.Identifier(role), sql.Literal(hashed)
@@ -135,7 +133,7 @@ def _converge_role(connection: Connection, role: str, password: str) -> None:
         )
 
 
-def _own_database(connection: Connection, database: ServiceDatabase) -> None:
+def _own_database(connection: extensions.connection, database: ServiceDatabase) -> None:
     with connection.cursor() as cursor:
         # who gives a database to a role must be a member of it, unless superuser
         cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
@@ -152,7 +150,7 @@ def _own_database(connection: Connection, database: ServiceDatabase) -> None:
         )
 
 
-def _execute(connection: Connection, statements: Iterable[str], database: ServiceDatabase) -> None:
+def _execute(connection: extensions.connection, statements: Iterable[str], database: ServiceDatabase) -> None:
     names = {part: sql.Identifier(getattr(database, part)) for part in ("name", "owner", "app")}
     with connection.cursor() as cursor:
         for statement in statements:
@@ -166,7 +164,7 @@ def _row(row: tuple[object, ...] | None) -> tuple[object, ...]:
 
 
 @contextmanager
-def _connect(server: URL) -> Iterator[Connection]:
+def _connect(server: URL) -> Iterator[extensions.connection]:
     """Connect with every statement its own transaction. Raises LocalError where the server refuses."""
     try:
         connection = psycopg2.connect(

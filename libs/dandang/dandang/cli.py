@@ -1,0 +1,40 @@
+"""The command line of the operators: `dandang <command>`."""
+
+import os
+import sys
+
+import click
+
+from dandang.commands import down, prepare, status, up
+from dandang.local import city
+from dandang.local.errors import LocalError
+from dandang.local.state import RunFolder
+
+_FIND_NO_CITY = ("up", "down", "prepare")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """担当：把城市跑起来，看它，修它 / run the city, look at it, mend it.
+
+    Commands find a city by the environment (CITY_AMQP_URL, CITY_RABBITMQ_ADMIN_URL, CITY_DATABASE_URL, …); where that
+    says nothing, they take the one that `dandang up` runs on this machine.
+    """
+    if context.invoked_subcommand not in _FIND_NO_CITY:
+        city.adopt(RunFolder(), os.environ)
+
+
+cli.add_command(up.up)
+cli.add_command(down.down)
+cli.add_command(status.status)
+cli.add_command(prepare.prepare)
+
+
+def main() -> None:
+    """Run the command line. An error that is meant for a person is told in words, with exit code 1."""
+    try:
+        cli()
+    except LocalError as error:
+        click.secho(str(error), fg="red", err=True)
+        sys.exit(1)
