@@ -190,8 +190,8 @@ class RelaySettings(BrokerSettings):
     """Settings of a relay process. `monitor_url` is the management API under a user that may only look."""
 
     monitor_url: Annotated[
-        str | None,
-        Variable("CITY_RABBITMQ_MONITOR_URL", forms.String(load_default=None, validate=_url("https", "http"))),
+        str,
+        Variable("CITY_RABBITMQ_MONITOR_URL", forms.String(required=True, validate=_url("https", "http"))),
     ] = field(repr=False)
 
 

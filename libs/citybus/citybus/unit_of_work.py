@@ -48,9 +48,17 @@ class UnitOfWork:
     entries (their chain's head is locked last and so held shortest), then COMMIT.
     """
 
-    def __init__(self, sessions: Callable[[], Session], source: str, clock: Clock, context: Context) -> None:
+    def __init__(
+        self,
+        sessions: Callable[[], Session],
+        source: str,
+        clock: Clock,
+        context: Context,
+        audit_hash: str = "sha256",
+    ) -> None:
         self._sessions = sessions
         self._source = source
+        self._audit_hash = audit_hash
         self._events: list[tuple[Draft, Origin]] = []
         self._audits: list[AuditDraft] = []
         self.clock = clock
@@ -120,7 +128,7 @@ class UnitOfWork:
         at = self.clock.now()
         self.published += outbox.append(self.session, self._events, at)
         if self._audits:
-            audit.append(self.session, self._audits, at)
+            audit.append(self.session, self._audits, at, algorithm=self._audit_hash)
         self.session.commit()
         self._events, self._audits = [], []
 
@@ -132,11 +140,15 @@ class UnitOfWork:
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """The factory of a process's units of work. `source` is `/city/<code>/<service>`."""
+    """The factory of a process's units of work.
+
+    `source` is `/city/<code>/<service>`, `audit_hash` the function of the audit chains (see `citybus.audit`).
+    """
 
     sessions: Callable[[], Session]
     source: str
     clock: Clock
+    audit_hash: str = "sha256"
 
     def __call__(self, context: Context) -> UnitOfWork:
-        return UnitOfWork(self.sessions, self.source, self.clock, context)
+        return UnitOfWork(self.sessions, self.source, self.clock, context, self.audit_hash)
