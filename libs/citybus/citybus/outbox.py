@@ -2,17 +2,15 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import func, insert, select, text
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from citybus.envelope import Event
 from citybus.ids import new_id
-from citybus.tables import outbox_messages, subject_sequences
 
 EVENTS = "city.events"
 WAKE_UP = "city_outbox"
@@ -54,27 +52,48 @@ class Origin:
     traceparent: str | None = None
 
 
+# One statement numbers the events and writes their rows. All lines are locked in sorted order, so that two transactions
+# never wait for each other in a ring; a row's body is finished here, around the number that its line gives it. The relay
+# is woken when the transaction commits; PostgreSQL folds repeated notices of one transaction into one.
+_APPEND: Final = text(f"""
+    WITH taken AS (
+        INSERT INTO subject_sequences AS sequences (subject, last)
+        SELECT line, size FROM unnest(CAST(:lines AS text[]), CAST(:sizes AS bigint[])) AS wanted (line, size)
+        ORDER BY line
+        ON CONFLICT (subject) DO UPDATE SET last = sequences.last + excluded.last
+        RETURNING subject, last
+    ), drafts AS (
+        SELECT * FROM unnest(
+            CAST(:ids AS uuid[]), CAST(:types AS text[]), CAST(:of_lines AS text[]), CAST(:behind AS bigint[]),
+            CAST(:exchanges AS text[]), CAST(:keys AS text[]), CAST(:mandatory AS boolean[]),
+            CAST(:heads AS bytea[]), CAST(:tails AS bytea[]), CAST(:correlations AS text[])
+        ) WITH ORDINALITY
+        AS draft (id, type, line, behind, exchange, routing_key, mandatory, head, tail, correlation_id, place)
+    ), written AS (
+        INSERT INTO outbox_messages
+            (id, type, subject, sequence, exchange, routing_key, mandatory, body, correlation_id)
+        SELECT id, type, line, last - behind, exchange, routing_key, mandatory,
+               head || convert_to(CAST(last - behind AS text), 'UTF8') || tail, correlation_id
+        FROM drafts JOIN taken ON taken.subject = drafts.line
+        ORDER BY place
+        RETURNING CAST(id AS text), sequence
+    )
+    SELECT written.*, pg_notify('{WAKE_UP}', '') FROM written
+""")
+
+
 def append(session: Session, drafts: Sequence[tuple[Draft, Origin]], at: datetime) -> list[Event]:
     """Write `drafts` as outbox rows of the session's transaction, in order, and return the events.
 
-    The sequence of each subject is taken under its row lock, held until the transaction ends. All subjects are locked
-    by one statement in sorted order, so that two transactions never wait for each other.
+    The number of each line is taken under its row lock, held until the transaction ends, so that the order of a line is
+    the order of its commits.
     """
     if not drafts:
         return []
-    counts = Counter(draft.line for draft, _ in drafts)
-    taken = upsert(subject_sequences).values([{"subject": line, "last": counts[line]} for line in sorted(counts)])
-    ends = session.execute(
-        taken.on_conflict_do_update(
-            index_elements=[subject_sequences.c.subject],
-            set_={"last": subject_sequences.c.last + taken.excluded.last},
-        ).returning(subject_sequences.c.subject, subject_sequences.c.last)
-    ).all()
-    following = {subject: last - counts[subject] + 1 for subject, last in ends}
-    events, rows = [], []
+    sizes = Counter(draft.line for draft, _ in drafts)
+    left = dict(sizes)
+    events, behind, heads, tails = [], [], [], []
     for draft, origin in drafts:
-        sequence = following[draft.line]
-        following[draft.line] += 1
         event = Event(
             id=new_id(),
             type=draft.type,
@@ -83,7 +102,7 @@ def append(session: Session, drafts: Sequence[tuple[Draft, Origin]], at: datetim
             time=at,
             dataschema=f"urn:city:schema:{draft.type}",
             data=dict(draft.data),
-            sequence=sequence,
+            sequence=0,
             correlationid=origin.correlationid,
             actor=origin.actor,
             dataclass=draft.dataclass,
@@ -91,28 +110,31 @@ def append(session: Session, drafts: Sequence[tuple[Draft, Origin]], at: datetim
             rulepack=draft.rulepack,
             traceparent=origin.traceparent,
         )
+        head, tail = event.around_sequence()
+        left[draft.line] -= 1
         events.append(event)
-        rows.append(
+        behind.append(left[draft.line])
+        heads.append(head)
+        tails.append(tail)
+    lines = sorted(sizes)
+    numbers: dict[str, int] = {
+        row[0]: row[1]
+        for row in session.execute(
+            _APPEND,
             {
-                "id": event.id,
-                "type": event.type,
-                "subject": draft.line,
-                "sequence": sequence,
-                "exchange": draft.exchange,
-                "routing_key": draft.routing_key or draft.type,
-                "mandatory": draft.mandatory,
-                "body": event.to_json(),
-                "correlation_id": event.correlationid,
-            }
+                "lines": lines,
+                "sizes": [sizes[line] for line in lines],
+                "ids": [event.id for event in events],
+                "types": [event.type for event in events],
+                "of_lines": [draft.line for draft, _ in drafts],
+                "behind": behind,
+                "exchanges": [draft.exchange for draft, _ in drafts],
+                "keys": [draft.routing_key or draft.type for draft, _ in drafts],
+                "mandatory": [draft.mandatory for draft, _ in drafts],
+                "heads": heads,
+                "tails": tails,
+                "correlations": [event.correlationid for event in events],
+            },
         )
-    session.execute(insert(outbox_messages), rows)
-    # The relay is woken when this transaction commits; PostgreSQL folds repeated notices of one transaction into one.
-    session.execute(text(f"SELECT pg_notify('{WAKE_UP}', '')"))
-    return events
-
-
-def oldest_unpublished(session: Session) -> datetime | None:
-    """Return when the oldest unpublished row was created, or None when the outbox is drained."""
-    return session.scalars(
-        select(func.min(outbox_messages.c.created_at)).where(outbox_messages.c.published_at.is_(None))
-    ).one()
+    }
+    return [replace(event, sequence=numbers[event.id]) for event in events]
