@@ -111,14 +111,14 @@ class Arm:
 
     `rule` names the period in the rule pack; `then` is the action that the system takes when the deadline passes (None:
     it only warns people); `warn` names the rule of how long before people are warned; `start` says from when
-    the period runs (default: the step).
+    the period runs (default: the step; None: it does not run yet).
     """
 
     kind: str
     rule: str
     then: str | None = None
     warn: str | None = None
-    start: Callable[[Step], datetime] | None = None
+    start: Callable[[Step], datetime | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

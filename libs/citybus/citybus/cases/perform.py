@@ -158,10 +158,13 @@ class Cases:
         return case
 
     def refuse_reader(self, actor: Actor, case: Any) -> None:
-        """Raise 403 where `actor` may not read `case`."""
+        """Raise 403 where `actor` may not read `case`: an officer whom it concerns reads it when it is disclosed."""
         if not any(actor.has(role) for role in self.readers):
             raise _forbidden(sorted(self.readers))
-        _refuse_reach(self.readers, actor, self.scope(case))
+        scope = self.scope(case)
+        _refuse_reach(self.readers, actor, scope)
+        if not scope.disclosed and (actor.person in scope.persons or actor.unit in scope.units):
+            raise _out_of_scope()
 
     def listing(self, actor: Actor) -> Select[Any]:
         """Return the query for the cases that `actor` may list."""
@@ -361,12 +364,15 @@ def system_actor(service: str) -> Actor:
 
 
 def _arm(session: Session, step: Step, arm: Arm, subject: str, correlation_id: str) -> None:
+    start = arm.start(step) if arm.start else step.at
+    if start is None:
+        return
     deadlines.arm_period(
         session,
         arm.kind,
         subject,
         step.rule(arm.rule),
-        arm.start(step) if arm.start else step.at,
+        start,
         warn=step.rule(arm.warn) if arm.warn else None,
         correlation_id=correlation_id,
     )
@@ -393,12 +399,7 @@ def _refuse_role(action: Action, actor: Actor) -> None:
 
 def _refuse_reach(allow: Mapping[str, Reach], actor: Actor, scope: Scope) -> None:
     if not any(actor.has(role) and _reaches(reach, actor, scope) for role, reach in allow.items()):
-        raise Refusal(
-            "DATA_SCOPE",
-            zh="该事项不在您的数据权限范围内。",
-            en="The case is outside your data scope.",
-            status=403,
-        )
+        raise _out_of_scope()
 
 
 def _reaches(reach: Reach, actor: Actor, scope: Scope) -> bool:
@@ -418,6 +419,15 @@ def _forbidden(roles: Sequence[str]) -> Refusal:
         en=f"This needs one of the roles {', '.join(roles) or 'of the system'}.",
         status=403,
         roles=list(roles),
+    )
+
+
+def _out_of_scope() -> Refusal:
+    return Refusal(
+        "DATA_SCOPE",
+        zh="该事项不在您的数据权限范围内。",
+        en="The case is outside your data scope.",
+        status=403,
     )
 
 
