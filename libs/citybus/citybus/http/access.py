@@ -192,4 +192,4 @@ def _declared(app: Flask) -> Iterator[tuple[Rule, str, tuple[str, ...] | None]]:
                     continue
             yield rule, method, roles
     if undeclared:
-        raise UndeclaredRoute(f"no role is declared for {', '.join(undeclared)}")
+        raise UndeclaredRoute(f"no role is declared for {', '.join(sorted(undeclared))}")

@@ -114,7 +114,6 @@ def versioned(handler: access.Handler) -> access.Handler:
 def document(app: Flask, api: Api) -> dict[str, Any]:
     """Return the OpenAPI document of `app`: what flask-smorest knows, and what holds for every route."""
     api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
-    api.spec.components.schema("Problem", schema=ProblemSchema)
     read: dict[str, Any] = api.spec.to_dict()
     components = read["components"]
     components["responses"] = {
@@ -156,7 +155,7 @@ def pages(title: str) -> Blueprint:
             raise Rejection("NOT_FOUND")
         return _cached((files("flask_swagger_ui") / "dist" / name).read_bytes(), _ASSETS[name])
 
-    @blueprint.get("/problems")
+    @blueprint.get("/problems", endpoint="problems")
     def problems_page() -> Response:
         """Answer the table of all problems that this API may give."""
         rows = "\n".join(

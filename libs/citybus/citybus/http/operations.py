@@ -32,7 +32,7 @@ def operations(health: Health) -> Blueprint:
                 refreshed = time.monotonic()
         return _respond(health.ready())
 
-    @blueprint.get("/metrics")
+    @blueprint.get("/metrics", endpoint="metrics")
     def count() -> Response:
         """Answer this process's counters in Prometheus' text format."""
         return Response(metrics.render(), content_type=METRICS_TYPE)

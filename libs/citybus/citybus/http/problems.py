@@ -64,6 +64,12 @@ COMMON: Final = (
     ),
     Kind("DUPLICATE", 409, "已存在相同的记录。", "There is such a record already."),
     Kind(
+        "LENGTH_REQUIRED",
+        411,
+        "请求须标明长度（Content-Length）。",
+        "The request must say its length (Content-Length).",
+    ),
+    Kind(
         "STALE_VERSION",
         412,
         "对象已被他人修改，请重新读取后再试。",

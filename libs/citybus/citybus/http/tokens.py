@@ -268,11 +268,7 @@ class Tokens:
 
 def tokens_of(settings: ApiSettings) -> Tokens:
     """Return the check of tokens that `settings` ask for: keys from a file, or from the city's issuer."""
-    keys: Keys
-    if settings.jwks_file is not None:
-        keys = FileKeys(settings.jwks_file)
-    else:
-        keys = IssuerKeys(str(settings.oidc_issuer))
+    keys = FileKeys(settings.jwks_file) if settings.jwks_file else IssuerKeys(str(settings.oidc_issuer))
     return Tokens(keys, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
 
 

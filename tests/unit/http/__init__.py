@@ -1,0 +1,1 @@
+"""The HTTP base without a network or a database."""
