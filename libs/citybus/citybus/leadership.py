@@ -7,12 +7,12 @@ from typing import Any, Final, Protocol
 
 import psycopg2
 import psycopg2.extensions
-import structlog
 from sqlalchemy import make_url
 
 from citybus.errors import Transient
+from citybus.telemetry import logs
 
-log = structlog.get_logger(__name__)
+logger = logs.get(__name__)
 
 # The first half of the lock's key, the letters "city": apart from locks that others take in the same database.
 LOCK_SPACE: Final = 0x63697479
@@ -74,7 +74,7 @@ class LeaderSession:
         self._channel = channel
         self._parameters = {
             "lock_timeout": "5s",
-            "statement_timeout": "30s",
+            "statement_timeout": "10s",
             "tcp_keepalives_idle": "5",
             "tcp_keepalives_interval": "2",
             "tcp_keepalives_count": "3",
@@ -83,15 +83,17 @@ class LeaderSession:
         }
         self._connection: psycopg2.extensions.connection | None = None
         self._leads = False
+        self._away = False  # said so already
 
     def lead(self) -> bool:
         try:
             connection = self._connection = self._connection or self._connect()
+            self._away = False
             if not self._leads and _run(connection, _TRY, (LOCK_SPACE, self._key))[0][0]:
                 if self._channel is not None:
                     _run(connection, f'LISTEN "{self._channel}"')
                 self._leads = True
-                log.info("leads", office=self._name)
+                logger.info("leads", where=self._name)
         except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
             raise self._lost(error) from error
         return self._leads
@@ -146,8 +148,10 @@ class LeaderSession:
         return self._connection
 
     def _lost(self, error: Exception) -> LeadershipLost:
-        log.warning(
-            "leadership lost" if self._leads else "database away", office=self._name, reason=type(error).__name__
-        )
+        if self._connection is not None or not self._away:
+            logger.warning(
+                "leadership lost" if self._leads else "database away", where=self._name, reason=logs.mask(str(error))
+            )
+        self._away = True
         self.resign()
         return LeadershipLost(type(error).__name__)

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 import orjson
-import structlog
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge
 
 from citybus.broker.publisher import Fate, Limits, Outcome, Outgoing, PikaPublisher, Publisher
 from citybus.leadership import LeaderSession, Leadership, LeadershipLost
 from citybus.outbox import WAKE_UP
+from citybus.telemetry import logs, metrics
 
-log = structlog.get_logger(__name__)
+logger = logs.get(__name__)
 
 _REASON_CHARACTERS: Final = 300
 _DECLINED: Final = (Fate.RETURNED, Fate.NACKED, Fate.REFUSED)
@@ -42,10 +42,10 @@ class Setback:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What waits in the outbox: rows, of which so many back off, and the age of the oldest in seconds (0: none)."""
+    """What waits in the outbox: rows, of which the broker declined so many, and the age of the oldest in seconds (0: none)."""
 
     rows: int
-    backing_off: int
+    declined: int
     oldest_seconds: float
 
 
@@ -114,29 +114,29 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         def gauge(name: str, meaning: str) -> Gauge:
-            return Gauge(name, meaning, registry=registry)
+            return metrics.gauge(name, meaning, registry=registry)
 
         def counter(name: str, meaning: str) -> Counter:
-            return Counter(name, meaning, registry=registry)
+            return metrics.counter(name, meaning, registry=registry)
 
         self.rows = gauge("city_outbox_rows", "Rows that wait in the outbox")
-        self.backing_off = gauge("city_outbox_backing_off_rows", "Rows that the broker declined, waiting for a retry")
+        self.declined = gauge("city_outbox_declined_rows", "Rows that the broker declined, waiting for another attempt")
         self.oldest = gauge("city_outbox_oldest_seconds", "Age of the oldest row in the outbox")
-        self.leader = gauge("city_relay_leader", "1 while this process publishes the outbox")
-        self.connected = gauge("city_relay_connected", "1 while the broker is connected")
-        self.routed = gauge("city_relay_routed", "1 while every binding that the contracts list was seen")
-        self.confirm_seconds = Histogram(
+        self.leader = gauge("city_relay_leader_state", "1 while this process publishes the outbox")
+        self.connected = gauge("city_relay_connected_state", "1 while the broker is connected")
+        self.routed = gauge("city_relay_routed_state", "1 while every binding that the contracts list was seen")
+        self.confirm_seconds = metrics.histogram(
             "city_relay_confirm_seconds",
             "How long the oldest message in each answer of the broker had waited for it",
             registry=registry,
         )
         self.fates = {
-            Fate.CONFIRMED: counter("city_relay_published", "Messages that the broker confirmed"),
-            Fate.RETURNED: counter("city_relay_returned", "Messages that no queue wanted"),
-            Fate.NACKED: counter("city_relay_nacked", "Messages that the broker declined"),
-            Fate.REFUSED: counter("city_relay_refused", "Messages that cannot be sent as they are"),
-            Fate.UNKNOWN: counter("city_relay_unknown", "Messages that were sent and not answered"),
-            Fate.HELD: counter("city_relay_held", "Messages not sent because an earlier one failed"),
+            Fate.CONFIRMED: counter("city_relay_published_total", "Messages that the broker confirmed"),
+            Fate.RETURNED: counter("city_relay_returned_total", "Messages that no queue wanted"),
+            Fate.NACKED: counter("city_relay_nacked_total", "Messages that the broker declined"),
+            Fate.REFUSED: counter("city_relay_refused_total", "Messages that cannot be sent as they are"),
+            Fate.UNKNOWN: counter("city_relay_unknown_total", "Messages that were sent and not answered"),
+            Fate.HELD: counter("city_relay_held_total", "Messages not sent because an earlier one failed"),
         }
 
 
@@ -247,7 +247,7 @@ class Relay:
         for fate, number in tally.items():
             self._metrics.fates[fate].inc(number)
         for (exchange, routing_key, reason), number in reasons.items():
-            log.error("not published", exchange=exchange, routing_key=routing_key, reason=reason, messages=number)
+            logger.error("not published", exchange=exchange, routing_key=routing_key, reason=reason, count=number)
 
     def _wait(self, attempts: int) -> float:
         return min(self._pace.retry_most, self._pace.retry_first * 2.0 ** min(attempts, 30))
@@ -260,7 +260,7 @@ class Relay:
 
     def _show(self, backlog: Backlog) -> None:
         self._metrics.rows.set(backlog.rows)
-        self._metrics.backing_off.set(backlog.backing_off)
+        self._metrics.declined.set(backlog.declined)
         self._metrics.oldest.set(backlog.oldest_seconds)
 
     def _stand_down(self) -> None:
@@ -359,8 +359,8 @@ class DatabaseOutbox:
         )
 
     def backlog(self) -> Backlog:
-        ((rows, backing_off, oldest_seconds),) = self._session.execute(_BACKLOG)
-        return Backlog(rows, backing_off, oldest_seconds)
+        ((rows, declined, oldest_seconds),) = self._session.execute(_BACKLOG)
+        return Backlog(rows, declined, oldest_seconds)
 
 
 def _traceparent(body: bytes) -> str | None:
@@ -415,10 +415,10 @@ class BindingWatch:
                 try:
                     missing = self._missing()
                 except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the watch
-                    log.warning("bindings not seen", reason=type(error).__name__)
+                    logger.warning("bindings not seen", reason=logs.describe(error))
                 else:
-                    if missing:
-                        log.error("bindings missing", bindings=list(missing))
+                    for binding in missing:
+                        logger.error("binding missing", where=binding)
                     self._seen = (connection, not missing)
             self._look.wait(self._every)
             self._look.clear()
@@ -443,7 +443,7 @@ def run(
     tell. `register` is given the readiness checks before the first turn, and `alive` is called on every turn. The
     database URL must not lead through a pooler that shares sessions.
     """
-    metrics = Metrics(registry)
+    told = Metrics(registry)
     session = LeaderSession(
         database_url,
         name=f"{service}.relay",
@@ -460,9 +460,9 @@ def run(
     relay = Relay(
         leadership=session,
         store=DatabaseOutbox(session),
-        publisher=PikaPublisher(amqp_url, app_id=service, limits=limits, on_confirm=metrics.confirm_seconds.observe),
+        publisher=PikaPublisher(amqp_url, app_id=service, limits=limits, on_confirm=told.confirm_seconds.observe),
         wake_up=session,
-        metrics=metrics,
+        metrics=told,
         routes=watch,
         pace=pace,
     )

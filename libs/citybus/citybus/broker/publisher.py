@@ -11,7 +11,6 @@ from enum import Enum, auto
 from typing import Any, Final, Protocol
 
 import pika
-import structlog
 from pika import exceptions, spec
 from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
@@ -19,8 +18,9 @@ from pika.connection import Connection
 from pika.frame import Method
 
 from citybus.envelope import CONTENT_TYPE
+from citybus.telemetry import logs
 
-log = structlog.get_logger(__name__)
+logger = logs.get(__name__)
 
 _PERSISTENT: Final = 2
 _CONNECTION_FORCED: Final = 320
@@ -101,7 +101,7 @@ class Publisher(Protocol):
         ...
 
     def close(self) -> None:
-        """Close the connection for good."""
+        """Close the connection for good; again is no harm."""
         ...
 
 
@@ -118,7 +118,7 @@ class Limits:
     window: int = 1000
     body: int = 8 * 1024 * 1024
     confirm: float = 7.0
-    blocked: float = 30.0
+    blocked: float = 15.0
     connect: float = 5.0
     heartbeat: int = 20
     retry_first: float = 0.2
@@ -157,6 +157,7 @@ class PikaPublisher:
         self._app_id = app_id
         self._on_confirm_seconds = on_confirm
         self._loop = _Loop()
+        self._closed = False
         self._connection: pika.SelectConnection | None = None
         self._channel: Channel | None = None  # set while it is open and confirms
         self._number = 0
@@ -196,7 +197,9 @@ class PikaPublisher:
             self._connection.close()
             self._serve(self._limits.connect, until=self._lost)
         self._cut("no answer to the farewell")
-        self._loop.close()
+        if not self._closed:
+            self._loop.close()
+        self._closed = True
 
     # The connection. Its callbacks run inside `_serve` and stop the loop when its caller should look again.
 
@@ -233,7 +236,7 @@ class PikaPublisher:
     def _cut(self, reason: str) -> None:
         """Drop the connection at once: a peer that does not answer would not answer a farewell either."""
         if self._connection is not None:
-            log.warning("broker connection cut", reason=reason)
+            logger.warning("broker connection cut", reason=reason)
             self._loop.cut()
             self._serve(self._limits.connect, until=self._lost)
 
@@ -251,17 +254,17 @@ class PikaPublisher:
             wait = min(self._limits.retry_most, self._limits.retry_first * 2**self._failures)
             self._connect_at = time.monotonic() + wait * random.uniform(0.5, 1)  # noqa: S311 - no secret
             self._failures = min(self._failures + 1, 16)
-            log.warning("broker connection lost", reason=type(error).__name__)
+            logger.warning("broker connection lost", reason=type(error).__name__)
         self._connection = self._channel = None
         self._blocked = False
         self._loop.stop()
 
     def _on_blocked(self, _connection: Connection, _frame: Method[Any]) -> None:
-        log.warning("broker blocks publishers")
+        logger.warning("broker blocks publishers")
         self._blocked = True
 
     def _on_unblocked(self, _connection: Connection, _frame: Method[Any]) -> None:
-        log.info("broker takes messages again")
+        logger.info("broker takes messages again")
         self._blocked = False
         self._heard_at = time.monotonic()
         self._send()
@@ -287,7 +290,7 @@ class PikaPublisher:
     def _on_channel_closed(self, channel: Channel, error: Exception) -> None:
         self._channel = None
         if isinstance(error, exceptions.ChannelClosedByBroker):
-            log.warning("broker closed the channel", code=error.reply_code)
+            logger.warning("broker closed the channel", code=error.reply_code)
             self._accuse(f"{error.reply_code} {error.reply_text}")
             if self._batch is not None:
                 self._batch.take_back()
