@@ -211,6 +211,16 @@ def tombstone(event: Event) -> bytes:
     ).to_json()
 
 
+def read_event(body: bytes) -> Event:
+    """Read an event that the inbox can keep. Raises Invalid: `UNDECODABLE` or `NOT_CLOUDEVENT`."""
+    event = Event.from_json(body)
+    if not _UUID.fullmatch(event.id):
+        raise Invalid("NOT_CLOUDEVENT", "attribute id is wanted as a UUID in lower case")
+    if event.sequence >= _BIGINT or "\0" in event.subject or "\0" in event.type:
+        raise Invalid("NOT_CLOUDEVENT", "an attribute does not fit its column")
+    return event
+
+
 def read(subscription: Subscription, content_type: str | None, body: bytes) -> Arrival:
     """Read one message for `subscription`.
 
@@ -219,11 +229,7 @@ def read(subscription: Subscription, content_type: str | None, body: bytes) -> A
     """
     if (content_type or "").partition(";")[0].strip().lower() != CONTENT_TYPE:
         raise Invalid("WRONG_CONTENT_TYPE", f"{CONTENT_TYPE} is wanted")
-    event = Event.from_json(body)
-    if not _UUID.fullmatch(event.id):
-        raise Invalid("NOT_CLOUDEVENT", "attribute id is wanted as a UUID in lower case")
-    if event.sequence >= _BIGINT or "\0" in event.subject or "\0" in event.type:
-        raise Invalid("NOT_CLOUDEVENT", "an attribute does not fit its column")
+    event = read_event(body)
     handler = subscription.handlers.get(event.type)
     if handler is None:
         if not _may_pass_by(subscription, event.type):
@@ -371,7 +377,7 @@ def _apply_in_order(uow: UnitOfWork, subscription: Subscription, fresh: Sequence
     for arrival in sorted(fresh, key=lambda each: each.event.sequence):
         lines.setdefault(arrival.event.subject, deque()).append(arrival)
     rows = session.execute(_LOCK_CURSORS, {"consumer": consumer, "subjects": sorted(lines)})
-    before = {subject: last for subject, last in rows}
+    before: dict[str, int] = {row.subject: row.last for row in rows}
     after = dict(before)
     every_step = subscription.order is Order.EVERY_STEP
     early: list[Arrival] = []

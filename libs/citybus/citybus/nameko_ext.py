@@ -143,10 +143,10 @@ class Every(Entrypoint):  # type: ignore[misc]  # Nameko has no types
         self._thread.kill()
 
     def _run(self) -> None:
-        pause = random.uniform(0, self._seconds)
+        pause = random.uniform(0, self._seconds)  # noqa: S311  # jitter, no secret
         while not self._stopping.wait(pause):
             _run_worker(self)
-            pause = self._seconds * random.uniform(0.9, 1.1)
+            pause = self._seconds * random.uniform(0.9, 1.1)  # noqa: S311  # jitter, no secret
 
 
 consume = Consume.decorator

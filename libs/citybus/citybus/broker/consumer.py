@@ -3,8 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -46,14 +45,18 @@ class RabbitInbound:
         self,
         url: str,
         queue: str,
-        publisher: Publisher,
+        publisher: Callable[[], Publisher],
         *,
         exchange: str,
         ladder: Sequence[str] = LADDER,
         limits: Limits = Limits(),
         name: str | None = None,
     ) -> None:
-        """`exchange` leads to the queue's ladder and dead queue by their names; `name` is shown by the broker."""
+        """`exchange` leads to the queue's ladder and dead queue by their names; `name` is shown by the broker.
+
+        `publisher` makes the publisher that sends messages there, over a connection of its own: a broker in alarm
+        blocks a connection that publishes, and must not keep this one from acknowledging. It is made when first needed.
+        """
         self._parameters = pika.URLParameters(url)
         self._parameters.heartbeat = limits.heartbeat
         self._parameters.connection_attempts = 1
@@ -61,16 +64,18 @@ class RabbitInbound:
         self._parameters.stack_timeout = limits.connect
         self._parameters.client_properties = {"connection_name": name or queue}
         self._queue = queue
-        self._publisher = publisher
+        self._new_publisher = publisher
+        self._publisher: Publisher | None = None
         self._exchange = exchange
         self._needed = (queue, *(f"{queue}.retry.{delay}" for delay in ladder), f"{queue}.dead")
         self._limits = limits
         self._link: _Link | None = None
+        self._tags = 0
         self._woken = threading.Event()
 
     def open(self) -> None:
         self.close()
-        self._link = _Link(self._parameters, self._needed, self._limits)
+        self._link = _Link(self._parameters, self._needed, self._limits, self._tags)
         self._link.start()
 
     def fetch(self, limit: int, timeout: float) -> list[Delivery]:
@@ -79,7 +84,10 @@ class RabbitInbound:
         self._woken.clear()
         if link.error is not None:
             raise link.error
-        return link.take(limit)
+        taken = link.take(limit)
+        if taken:
+            self._tags = taken[-1].tag
+        return taken
 
     def ack(self, last: Delivery) -> None:
         if self._link is not None:
@@ -100,7 +108,9 @@ class RabbitInbound:
         link, self._link = self._link, None
         if link is not None:
             link.close()
-        self._publisher.close()
+        publisher, self._publisher = self._publisher, None
+        if publisher is not None:
+            publisher.close()
 
     def _open_link(self) -> "_Link":
         if self._link is None:
@@ -124,6 +134,8 @@ class RabbitInbound:
             content_type=delivery.content_type,
             headers={**kept, **headers},
         )
+        if self._publisher is None:
+            self._publisher = self._new_publisher()
         for _ in range(2):
             self._publisher.tend()
             (outcome,) = self._publisher.publish([message])
@@ -137,12 +149,14 @@ class RabbitInbound:
 class _Link:
     """One connection with one consumer, served by its own thread; used by the consumer's thread."""
 
-    def __init__(self, parameters: pika.URLParameters, queues: Sequence[str], limits: Limits) -> None:
+    def __init__(self, parameters: pika.URLParameters, queues: Sequence[str], limits: Limits, tags: int) -> None:
+        """Tags count on from `tags`, so that none is the same as one of an earlier connection."""
         self.arrived = threading.Event()
         self.error: BrokerAway | Misconfigured | None = None
         self._parameters = parameters
         self._queue = queues[0]
         self._limits = limits
+        self._tags_before = tags
         self._buffer: deque[Delivery] = deque()
         self._unchecked = deque(queues)
         self._checking = ""
@@ -205,13 +219,13 @@ class _Link:
 
     def _close(self) -> None:
         self._closing = True
-        # A connection that is being opened or closed cannot be closed; its end is on its way.
-        with suppress(exceptions.ConnectionWrongStateError):
+        # While it is being opened or closed it cannot be closed: its end is on its way.
+        if self._connection.is_open:
             self._connection.close()
 
     def _ack(self, tag: int) -> None:
-        if self._channel is not None and self._channel.is_open:
-            self._channel.basic_ack(tag, multiple=True)
+        if self._channel is not None and self._channel.is_open and tag > self._tags_before:
+            self._channel.basic_ack(tag - self._tags_before, multiple=True)
 
     def _on_open(self, connection: Connection) -> None:
         if self._closing:
@@ -234,7 +248,7 @@ class _Link:
         self._channel = channel
         channel.add_on_close_callback(self._on_channel_closed)
         channel.add_on_cancel_callback(self._on_cancelled)
-        self._check()
+        self._check(channel)
 
     def _on_channel_closed(self, _channel: Channel, error: BaseException) -> None:
         if isinstance(error, exceptions.ChannelClosedByBroker) and error.reply_code in _HOPELESS:
@@ -252,22 +266,18 @@ class _Link:
         self._fail(BrokerAway("the broker cancelled the consumer"))
         self._close()
 
-    def _check(self) -> None:
+    def _check(self, channel: Channel) -> None:
         """See that each queue exists, before anything is taken that could then not be put aside."""
-        assert self._channel is not None
         if self._unchecked:
             self._checking = self._unchecked.popleft()
-            self._channel.queue_declare(self._checking, passive=True, callback=lambda _frame: self._check())
+            channel.queue_declare(self._checking, passive=True, callback=lambda _frame: self._check(channel))
         else:
             self._checking = ""
-            self._consume(1)
+            self._consume(channel, 1)
 
-    def _consume(self, prefetch: int) -> None:
-        assert self._channel is not None
-        self._channel.basic_qos(prefetch_count=prefetch)
-        self._channel.basic_consume(
-            self._queue, self._on_message, callback=lambda _frame: self._consuming.set()
-        )
+    def _consume(self, channel: Channel, prefetch: int) -> None:
+        channel.basic_qos(prefetch_count=prefetch)
+        channel.basic_consume(self._queue, self._on_message, callback=lambda _frame: self._consuming.set())
 
     def _on_message(self, channel: Channel, method: Any, properties: pika.BasicProperties, body: bytes) -> None:
         headers = properties.headers or {}
@@ -280,11 +290,13 @@ class _Link:
             timestamp=properties.timestamp,
             headers=headers,
             redeliveries=headers.get("x-delivery-count", 0),
-            tag=method.delivery_tag,
+            tag=self._tags_before + method.delivery_tag,
         )
         self._buffer.append(delivery)
         if not self.arrived.is_set():
             self.arrived.set()
         if self._careful and delivery.redeliveries < ALONE_FROM:
             self._careful = False
-            channel.basic_cancel(method.consumer_tag, callback=lambda _frame: self._consume(self._limits.prefetch))
+            channel.basic_cancel(
+                method.consumer_tag, callback=lambda _frame: self._consume(channel, self._limits.prefetch)
+            )
