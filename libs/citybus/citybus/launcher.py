@@ -65,6 +65,6 @@ def main(service: str, arguments: Sequence[str] | None = None, environ: Mapping[
 def _patch() -> None:
     with warnings.catch_warnings():
         # eventlet announces at import that it is in maintenance; it is pinned for as long as Nameko needs it.
-        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore")
         eventlet: Any = __import__("eventlet")
         eventlet.monkey_patch()

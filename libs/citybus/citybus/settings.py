@@ -309,6 +309,6 @@ def _unknown(prefix: str, environ: Mapping[str, str], own: Iterable[Variable]) -
     unknown = []
     for name in sorted(environ):
         if name.startswith(f"{prefix}_") and name not in known and name.removesuffix("_FILE") not in known:
-            near = difflib.get_close_matches(name, known, n=1)
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
             unknown.append(f"{name} ({near[0]}?)" if near else name)
     return tuple(unknown)

@@ -22,7 +22,10 @@ from citybus.errors import CityError
 _FIELDS: Final = frozenset(
     {
         "actor",
+        "age",
+        "applied",
         "attempts",
+        "bindings",
         "bytes",
         "caller",
         "causation_id",
@@ -33,12 +36,14 @@ _FIELDS: Final = frozenset(
         "correlation_id",
         "count",
         "delay",
+        "duplicates",
         "error",
         "event",
         "event_id",
         "event_type",
         "exchange",
         "exit_code",
+        "file",
         "host",
         "kind",
         "level",
@@ -47,13 +52,16 @@ _FIELDS: Final = frozenset(
         "method",
         "number",
         "outcome",
+        "parked",
         "path",
         "pid",
         "port",
         "process",
         "queue",
+        "queues",
         "reason",
         "ref",
+        "released",
         "route",
         "routing_key",
         "rows",
@@ -62,13 +70,16 @@ _FIELDS: Final = frozenset(
         "service",
         "setting",
         "signal",
+        "since",
         "state",
         "status",
         "subject",
+        "superseded",
         "timestamp",
         "total",
         "url",
         "version",
+        "waiting",
         "where",
         "withheld",
     }
@@ -149,8 +160,11 @@ def _masked(value: Any) -> Any:
     match value:
         case str():
             return mask(value)
-        case None | bool() | int() | float():
+        case None | bool() | float():
             return value
+        case int():
+            # A number long enough to be a telephone's or a person's is looked at as text.
+            return value if abs(value) < 10**10 else _masked(str(value))
         case list() | tuple() | set() | frozenset():
             return [_masked(item) for item in value]
         case MutableMapping():
