@@ -117,7 +117,7 @@ class LeaderSession:
     def wait(self, seconds: float) -> None:
         """Wait until someone notifies the channel, for at most `seconds`. A notice that came earlier counts.
 
-        Raises LeadershipLost when the session ends meanwhile.
+        When the session ends meanwhile it returns at once, and raises LeadershipLost then or when next called.
         """
         connection = self._held()
         try:

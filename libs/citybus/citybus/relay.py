@@ -270,6 +270,14 @@ class Relay:
         self._show(Backlog(0, 0, 0.0))
 
 
+SESSION_PARAMETERS: Final = {
+    # A mark that a database crash forgets only repeats a message: it is not worth waiting for the disk.
+    "synchronous_commit": "off",
+    # The statistics of a queue are always out of date: its unpublished rows are read along their index.
+    "enable_seqscan": "off",
+    "jit": "off",
+}
+
 # A row is eligible when no earlier one of its subject backs off. Fresh and due rows are read apart, each along the
 # index of unpublished rows.
 _ELIGIBLE: Final = """
@@ -284,7 +292,7 @@ _ELIGIBLE: Final = """
      ORDER BY o.next_attempt_at, o.position
      LIMIT %s
 """
-_FETCH: Final = f"""
+FETCH: Final = f"""
     SELECT * FROM (
         ({_ELIGIBLE.format(condition="o.next_attempt_at IS NULL")})
         UNION ALL
@@ -342,7 +350,7 @@ class DatabaseOutbox:
                 correlation_id,
                 timestamp,
                 subject,
-            ) in self._session.execute(_FETCH, (limit, limit, limit))
+            ) in self._session.execute(FETCH, (limit, limit, limit))
         ]
 
     def mark(self, positions: Sequence[int]) -> None:
@@ -448,13 +456,7 @@ def run(
         database_url,
         name=f"{service}.relay",
         channel=WAKE_UP,
-        parameters={
-            # A mark that a database crash forgets only repeats a message: it is not worth waiting for the disk.
-            "synchronous_commit": "off",
-            # The statistics of a queue are always out of date: its unpublished rows are read along their index.
-            "enable_seqscan": "off",
-            "jit": "off",
-        },
+        parameters=SESSION_PARAMETERS,
     )
     watch = BindingWatch(missing_bindings)
     relay = Relay(
