@@ -110,7 +110,7 @@ def reply(
 def show(content: Any, *, version: int | None = None, headers: Mapping[str, str] | None = None) -> Response:
     """Return `content` (already dumped) as the response of a read; 304 where the reader holds `version` already."""
     if version is not None and unchanged(version):
-        return Response(status=304, headers={"ETag": etag(version)})
+        return problems.respond(Reply(304, b"", {"ETag": etag(version)}))
     return problems.respond(reply(content, version=version, headers=headers))
 
 

@@ -73,16 +73,17 @@ def page(
     """Return one page of `statement`, ordered by `keys`.
 
     `keys` are columns of the statement that are never NULL and together unique; the statement itself has no order.
-    Items are what the statement selects: an object where it selects one thing, else a row. Raises Refusal `VALIDATION`
+    Items are objects where the statement selects one thing, else rows. Raises Refusal `VALIDATION`
     for a cursor that is not one of this list.
     """
     if cursor is not None:
         after = tuple_(*_decode(cursor, keys))
         statement = statement.where(tuple_(*keys) < after if descending else tuple_(*keys) > after)
     ordered = statement.order_by(*((key.desc() for key in keys) if descending else keys))
-    rows = session.execute(ordered.add_columns(*keys).limit(limit + 1)).all()
+    labelled = [key.label(f"_cursor_{place}") for place, key in enumerate(keys)]
+    rows = session.execute(ordered.add_columns(*labelled).limit(limit + 1)).all()
     width = len(keys)
-    items = [row[0] if len(row) == width + 1 else row[:-width] for row in rows[:limit]]
+    items = [row[0] if len(row) == width + 1 else row for row in rows[:limit]]
     return Page(items, _encode(rows[limit - 1][-width:]) if len(rows) > limit else None)
 
 

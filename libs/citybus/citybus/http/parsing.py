@@ -128,7 +128,7 @@ class AsOf(fields.DateTime):
     A field for a query schema. Loads to an aware datetime in Asia/Shanghai.
     """
 
-    default_error_messages = {
+    default_error_messages = {  # noqa: RUF012  marshmallow declares it so
         "invalid": Bilingual(
             "应为日期（2026-03-01）或带时区的时间（2026-03-01T09:00:00+08:00）。",
             "A date (2026-03-01) or an instant with its offset (2026-03-01T09:00:00+08:00) is wanted.",

@@ -215,6 +215,8 @@ def prefers_chinese() -> bool:
 def respond(reply: Reply) -> Response:
     """Return `reply` as Flask's response."""
     response = Response(reply.body, status=reply.status, headers=dict(reply.headers))
+    if not reply.body:
+        response.headers.remove("Content-Type")
     if reply.replayed:
         metrics.REPLAYED.inc()
         response.headers["Idempotent-Replayed"] = "true"

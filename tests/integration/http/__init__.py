@@ -1,0 +1,1 @@
+"""The HTTP base on a real database and real sockets."""
