@@ -18,6 +18,7 @@ from citybus.topology.converge import (
     ChangeRefused,
     Drift,
     DriftKind,
+    KnownPasswords,
     Passwords,
     Remedy,
     compare,
@@ -33,6 +34,7 @@ __all__ = [
     "Drift",
     "DriftKind",
     "Exchange",
+    "KnownPasswords",
     "ManagementError",
     "Outcome",
     "Passwords",
@@ -81,12 +83,12 @@ def apply(
 def check(
     admin_url: str,
     folder: Path,
-    passwords: Passwords | None = None,
+    passwords: KnownPasswords | None = None,
     *,
     vhost: str = "city",
     today: date | None = None,
 ) -> list[Drift]:
-    """Return where the broker differs from the files; without `passwords`, those are not compared.
+    """Return where the broker differs from the files; a password that is not known is not compared.
 
     Raises TopologyInvalid, BrokerTooOld and ManagementError.
     """

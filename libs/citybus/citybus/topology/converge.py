@@ -16,6 +16,9 @@ from citybus.topology.model import Argument, Binding, Exchange, Queue, Topology,
 Passwords = Callable[[str], str]
 """Gives the password of a user."""
 
+KnownPasswords = Callable[[str], str | None]
+"""Gives the password of a user, or None where it is not known here."""
+
 OLDEST: Final = (3, 10)
 """The first version of RabbitMQ that dead-letters quorum queues at least once."""
 
@@ -133,6 +136,9 @@ class Drift:
         zh, en = _WORDS[self.kind]
         return {"zh": zh, "en": en}
 
+    def __str__(self) -> str:
+        return f"{self.kind:25} {self.name}: {self.message['zh']} / {self.message['en']}"
+
     def as_dict(self) -> dict[str, Any]:
         """Return it for a JSON report."""
         return {
@@ -150,13 +156,7 @@ class ChangeRefused(CityError):
 
     def __init__(self, drifts: Sequence[Drift]) -> None:
         self.drifts = tuple(drifts)
-        super().__init__(
-            "\n".join(
-                f"{drift.name}: {drift.message['zh']} / {drift.message['en']} "
-                f"(wanted {drift.wanted}, found {drift.found})"
-                for drift in drifts
-            )
-        )
+        super().__init__("\n".join(f"{drift} (wanted {drift.wanted}, found {drift.found})" for drift in drifts))
 
 
 class BrokerTooOld(CityError):
@@ -201,8 +201,10 @@ class _Found:
         )
 
 
-def compare(management: Management, topology: Topology, vhost: str, passwords: Passwords | None = None) -> list[Drift]:
-    """Return how the broker differs from `topology`. Without `passwords`, they are not compared.
+def compare(
+    management: Management, topology: Topology, vhost: str, passwords: KnownPasswords | None = None
+) -> list[Drift]:
+    """Return how the broker differs from `topology`. A password that is not known is not compared.
 
     Raises ManagementError, and BrokerTooOld.
     """
@@ -256,7 +258,7 @@ def _binding_drifts(topology: Topology, found: _Found) -> Iterator[Drift]:
             yield Drift(DriftKind.BINDING_EXTRA, str(binding), None, {**each})
 
 
-def _user_drifts(topology: Topology, found: _Found, passwords: Passwords | None) -> Iterator[Drift]:
+def _user_drifts(topology: Topology, found: _Found, passwords: KnownPasswords | None) -> Iterator[Drift]:
     for name, user in topology.users.items():
         there = found.users.get(name)
         if there is None:
@@ -266,7 +268,8 @@ def _user_drifts(topology: Topology, found: _Found, passwords: Passwords | None)
             continue
         if (tags := _tags(there["tags"])) != user.tags:
             yield Drift(DriftKind.TAGS_DIFFER, name, sorted(user.tags), sorted(tags))
-        if passwords is not None and not _is_password(passwords(name), there):
+        password = passwords(name) if passwords else None
+        if password is not None and not _is_password(password, there):
             yield Drift(DriftKind.PASSWORD_DIFFERS, name)
         # An empty object may come as an empty list.
         if (limits := dict(there.get("limits") or {})) != dict(user.limits):
