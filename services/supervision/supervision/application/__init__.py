@@ -1,0 +1,1 @@
+"""What supervision can do, one module for each use case."""

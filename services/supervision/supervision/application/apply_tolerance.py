@@ -1,0 +1,31 @@
+"""Ease a finding's weight when a fault-tolerance case has become effective (I5)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from citybus.cases import Cases
+from citybus.cases.perform import system_actor
+from citybus.envelope import Event
+from citybus.errors import Invalid
+from citybus.unit_of_work import UnitOfWork
+from supervision.domain.finding import is_lighter
+from supervision.persistence.models import FindingRow
+
+
+def apply_tolerance(findings: Cases, uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
+    """Take the step `apply_tolerance`, unless the case was denied or eases nothing that is not eased already.
+
+    Raises Invalid: `UNKNOWN_FINDING`, `FACTOR_MISSING` (granted, but by how much is not said).
+    """
+    if data["decision"] == "DENY":
+        return
+    if data["factor"] is None:
+        raise Invalid("FACTOR_MISSING")
+    finding = uow.session.get(FindingRow, str(data["finding"]), with_for_update=True)
+    if finding is None:
+        raise Invalid("UNKNOWN_FINDING")
+    if not is_lighter(finding, data["factor"]):
+        uow.audit("finding.apply_tolerance", f"finding/{finding.id}", result="NOT_LIGHTER")
+        return
+    form = {"case": str(data["case"]), "factor": data["factor"]}
+    findings.take(uow, finding.id, "apply_tolerance", system_actor("supervision"), form)

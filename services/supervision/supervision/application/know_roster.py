@@ -1,0 +1,23 @@
+"""Keep what is needed of assessment's roster: which units there are, and to which unit each cadre belongs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy.dialects.postgresql import insert
+
+from citybus.envelope import Event
+from citybus.unit_of_work import UnitOfWork
+from supervision.persistence.models import CadreRow, UnitRow
+
+
+def know_unit(uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
+    """Keep a unit as it is registered now."""
+    known = {"name": data["name"], "kind": data["kind"]}
+    statement = insert(UnitRow).values(code=data["unit"], **known)
+    uow.session.execute(statement.on_conflict_do_update(index_elements=[UnitRow.code], set_=known))
+
+
+def know_cadre(uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
+    """Keep a cadre as registered now."""
+    statement = insert(CadreRow).values(id=data["cadre"], unit=data["unit"])
+    uow.session.execute(statement.on_conflict_do_update(index_elements=[CadreRow.id], set_={"unit": data["unit"]}))

@@ -1,0 +1,79 @@
+"""What is read beside the cases themselves; every look at a text is recorded (X1)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Select, false, select, true
+
+from citybus.cases import Actor, Cases
+from citybus.errors import Refusal
+from citybus.rulepack import Rules
+from citybus.unit_of_work import UnitOfWork
+from supervision.application.inspections import OFFICERS
+from supervision.domain.finding import SEVERITIES, weight_key
+from supervision.domain.inspection import KINDS
+from supervision.domain.points import points
+from supervision.persistence.models import EvidenceRow, FindingRow, InspectionRow, PleaRow, SignalRow
+
+
+def pleas(findings: Cases, uow: UnitOfWork, finding_id: str, actor: Actor) -> Sequence[PleaRow]:
+    """Return the answers to a finding that `actor` may read: an officer all, a cadre those of their own.
+
+    Raises Refusal: 404, 403 `DATA_SCOPE`.
+    """
+    finding: FindingRow = findings.read(uow, finding_id, actor)
+    found = select(PleaRow).where(PleaRow.finding_id == finding.id).order_by(PleaRow.id)
+    if not any(actor.has(role) for role in OFFICERS):
+        found = found.where(PleaRow.cadre == actor.person)
+    uow.audit("finding.pleas.read", f"finding/{finding.id}", read=["text"])
+    return uow.session.scalars(found).all()
+
+
+def report(inspections: Cases, uow: UnitOfWork, inspection_id: str, actor: Actor) -> InspectionRow:
+    """Return an inspection whose report `actor` may read. Raises Refusal: 404 (no report yet), 403 `DATA_SCOPE`."""
+    inspection: InspectionRow = inspections.read(uow, inspection_id, actor)
+    if inspection.summary is None:
+        raise Refusal("NOT_FOUND", zh="尚无报告。", en="There is no report yet.", status=404)
+    uow.audit("inspection.report.read", f"inspection/{inspection.id}", read=["summary"])
+    return inspection
+
+
+def evidence(uow: UnitOfWork, digest: str, actor: Actor) -> EvidenceRow:
+    """Return a file of evidence that belongs to a finding which `actor` may read, or that they uploaded.
+
+    Raises Refusal: 404 `NOT_FOUND`, 403 `DATA_SCOPE`.
+    """
+    row = uow.session.get(EvidenceRow, digest)
+    if row is None:
+        raise Refusal("NOT_FOUND", zh="没有该证据文件。", en="There is no such evidence.", status=404)
+    within = true() if actor.units is None else FindingRow.unit.in_(sorted(actor.units))
+    apart = true() if actor.unit is None else FindingRow.unit != actor.unit
+    attached = select(FindingRow.id).where(FindingRow.evidence.contains([digest]), within, apart).limit(1)
+    if row.uploaded_by != actor.subject and uow.session.execute(attached).one_or_none() is None:
+        raise Refusal(
+            "DATA_SCOPE", zh="该证据不在您的数据权限范围内。", en="The evidence is outside your data scope.", status=403
+        )
+    uow.audit("evidence.read", f"evidence/{digest}", read=["content"])
+    return row
+
+
+def signals(actor: Actor) -> Select[Any]:
+    """Return the query for the signals within the data scope of `actor`, who keeps away from those of the own unit."""
+    within = true() if actor.units is None else SignalRow.unit.in_(sorted(actor.units))
+    own = SignalRow.unit == actor.unit if actor.unit else false()
+    return select(SignalRow).where(within, ~own)
+
+
+def catalogue(rules: Rules) -> dict[str, Any]:
+    """Return what the forms may name under `rules`, with labels."""
+
+    def entries(key: str) -> list[dict[str, str]]:
+        return [{"code": code, "zh": entry["zh"], "en": entry["en"]} for code, entry in rules[key].items()]
+
+    return {
+        "kinds": [{"code": kind.value, "zh": zh, "en": en} for kind, (zh, en) in KINDS.items()],
+        "themes": entries("inspection.themes"),
+        "finding_types": entries("finding.types"),
+        "reason_codes": entries("finding.reason_codes"),
+        "weights": {str(severity): points(rules[weight_key(severity)]) for severity in SEVERITIES},
+    }

@@ -1,0 +1,152 @@
+"""The routes: those of the two case types, and what is read and stored beside them."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from flask import Response, url_for
+from flask_smorest.fields import Upload
+from marshmallow import Schema, fields
+
+from citybus.cases import Cases
+from citybus.cases.routes import actor, blueprint
+from citybus.http.access import requires
+from citybus.http.commands import command, reply, show, transaction
+from citybus.http.paging import PageQuery, page, page_schema
+from citybus.http.parsing import Blueprint, accepts
+from supervision.application import queries
+from supervision.application.rulebook import Rulebook
+from supervision.application.store_evidence import store_evidence
+from supervision.domain.evidence import MAX_UPLOAD
+from supervision.persistence.models import SignalRow
+from supervision.schemas.responses import Catalogue, EvidenceView, Pleas, ReportView, SignalView
+
+OFFICERS = ("SUPO.*", "ORG.supervise", "DISC")
+
+
+class InspectionQuery(PageQuery):
+    """Filters of the list of inspections."""
+
+    kind = fields.String()
+    theme = fields.String()
+
+
+class FindingQuery(PageQuery):
+    """Filters of the list of findings."""
+
+    inspection_id = fields.UUID()
+    unit = fields.String()
+    type = fields.String()
+    severity = fields.Integer()
+
+
+class EvidenceUpload(Schema):
+    """One file of evidence, as the part `file` of a form."""
+
+    file = Upload(required=True)
+
+
+def blueprints(inspections: Cases, findings: Cases, rulebook: Rulebook) -> tuple[Blueprint, ...]:
+    """Return all routes of the service."""
+    return (
+        blueprint(inspections, query=InspectionQuery),
+        blueprint(findings, query=FindingQuery),
+        _texts(inspections, findings),
+        _evidence(rulebook),
+        _signals(),
+        _catalogue(rulebook),
+    )
+
+
+def _texts(inspections: Cases, findings: Cases) -> Blueprint:
+    routes = Blueprint("texts", __name__, description="报告与申辩 reports and answers")
+
+    @routes.get("/inspections/<uuid:case_id>/report")
+    @requires(*OFFICERS)
+    @routes.response(200, ReportView)
+    def report(case_id: Any) -> Response:
+        """Read the report of an inspection."""
+        with transaction() as uow:
+            content = ReportView().dump(queries.report(inspections, uow, str(case_id), actor()))
+            uow.commit()
+        return show(content)
+
+    @routes.get("/findings/<uuid:case_id>/pleas")
+    @requires(*findings.readers)
+    @routes.response(200, Pleas)
+    def pleas(case_id: Any) -> Response:
+        """Read the answers to a finding: officers all, a cadre those of their own."""
+        with transaction() as uow:
+            content = Pleas().dump({"items": queries.pleas(findings, uow, str(case_id), actor())})
+            uow.commit()
+        return show(content)
+
+    return routes
+
+
+def _evidence(rulebook: Rulebook) -> Blueprint:
+    routes = Blueprint("evidence", __name__, url_prefix="/evidence", description="证据 evidence")
+
+    @routes.post("")
+    @requires(*OFFICERS)
+    @accepts("multipart/form-data", max_bytes=MAX_UPLOAD)
+    @routes.arguments(EvidenceUpload, location="files")
+    @routes.response(201, EvidenceView)
+    def upload(parts: Mapping[str, Any]) -> Response:
+        """Store a file of evidence and learn its hash; the same content is kept once."""
+        file = parts["file"]
+        name, media_type, content = file.filename or "", file.mimetype, file.stream.read()
+
+        def work(uow: Any) -> Any:
+            row, new = store_evidence(rulebook, uow, name=name, media_type=media_type, content=content)
+            location = url_for("evidence.download", digest=row.sha256)
+            return reply(EvidenceView().dump(row), status=201 if new else 200, location=location)
+
+        return command(work)
+
+    @routes.get("/<string(length=64):digest>")
+    @requires(*OFFICERS)
+    @routes.response(200, description="the file")
+    def download(digest: str) -> Response:
+        """Read a file of evidence."""
+        with transaction() as uow:
+            row = queries.evidence(uow, digest, actor())
+            response = Response(row.content, content_type=row.media_type)
+            response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(row.name)}"
+            uow.commit()
+        return response
+
+    return routes
+
+
+def _signals() -> Blueprint:
+    routes = Blueprint("signals", __name__, url_prefix="/signals", description="移送线索 signals")
+
+    @routes.get("")
+    @requires("DISC", "ORG.supervise")
+    @routes.arguments(PageQuery, location="query")
+    @routes.response(200, page_schema(SignalView))
+    def listing(sought: Mapping[str, Any]) -> Response:
+        """List the clues that were handed to the discipline commission."""
+        with transaction() as uow:
+            found = page(uow.session, queries.signals(actor()), (SignalRow.__table__.c.id,), **sought)
+            uow.audit("signal.list", "signals", read=sorted(SignalView().fields))
+            content = {"items": SignalView(many=True).dump(found.items), "next": found.next}
+            uow.commit()
+        return show(content, headers=found.headers())
+
+    return routes
+
+
+def _catalogue(rulebook: Rulebook) -> Blueprint:
+    routes = Blueprint("catalogue", __name__, url_prefix="/catalogue", description="目录 catalogues")
+
+    @routes.get("")
+    @requires(*OFFICERS, "CADRE", "UNITHEAD", "UNITHR")
+    @routes.response(200, Catalogue)
+    def catalogue() -> Response:
+        """Read what the forms may name today, with labels and points."""
+        with transaction() as uow:
+            return show(Catalogue().dump(queries.catalogue(rulebook.on(uow.clock.today()))))
+
+    return routes

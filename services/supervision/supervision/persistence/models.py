@@ -1,0 +1,161 @@
+"""The tables: inspections, findings with pleas, evidence, signals, and what is known of units and cadres."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Date,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from citybus.cases import CaseColumns
+from citybus.tables import NAMING
+
+_ID = UUID(as_uuid=False)
+_INSTANT = DateTime(timezone=True)
+_POINTS = Numeric(8, 4)
+
+
+class Base(DeclarativeBase):
+    """All tables of this service."""
+
+    metadata = MetaData(naming_convention=NAMING)
+
+
+class InspectionRow(CaseColumns, Base):
+    """An inspection; `summary` is the report's text (L4)."""
+
+    __tablename__ = "inspections"
+    __table_args__ = (Index("ix_inspections_units", "units", postgresql_using="gin"),)
+
+    kind: Mapped[str] = mapped_column(Text)
+    theme: Mapped[str] = mapped_column(Text)
+    plan_date: Mapped[date] = mapped_column(Date)
+    end_date: Mapped[date] = mapped_column(Date)
+    team: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    units: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    notice_required: Mapped[bool] = mapped_column(Boolean)
+    approved_on: Mapped[date | None] = mapped_column(Date)
+    started_on: Mapped[date | None] = mapped_column(Date)
+    ended_on: Mapped[date | None] = mapped_column(Date)
+    reported_on: Mapped[date | None] = mapped_column(Date)
+    report_late: Mapped[bool | None] = mapped_column(Boolean)
+    summary: Mapped[str | None] = mapped_column(Text)
+
+
+class FindingRow(CaseColumns, Base):
+    """A finding; `facts` is text (L4), `responsible` a list of `{cadre, role, served_on, pleaded_on}`."""
+
+    __tablename__ = "findings"
+    __table_args__ = (
+        CheckConstraint("severity BETWEEN 1 AND 5", name="severity"),
+        CheckConstraint("effective_weight BETWEEN 0 AND base_weight", name="weight"),
+        Index(
+            "ix_findings_responsible",
+            "responsible",
+            postgresql_using="gin",
+            postgresql_ops={"responsible": "jsonb_path_ops"},
+        ),
+        Index("ix_findings_unit", "unit"),
+        Index("ix_findings_evidence", "evidence", postgresql_using="gin"),
+    )
+
+    inspection_id: Mapped[str | None] = mapped_column(_ID, ForeignKey("inspections.id"), index=True)
+    source: Mapped[str] = mapped_column(Text)
+    unit: Mapped[str] = mapped_column(Text)
+    type: Mapped[str] = mapped_column(Text)
+    reason_codes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    facts: Mapped[str] = mapped_column(Text)
+    severity: Mapped[int] = mapped_column(SmallInteger)
+    occurred_on: Mapped[date] = mapped_column(Date)
+    responsible: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    evidence: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    base_weight: Mapped[Decimal] = mapped_column(_POINTS)
+    effective_weight: Mapped[Decimal] = mapped_column(_POINTS)
+    weight_pack: Mapped[str] = mapped_column(Text)
+    notified_on: Mapped[date | None] = mapped_column(Date)
+    served_on: Mapped[date | None] = mapped_column(Date)
+    plea_until: Mapped[date | None] = mapped_column(Date)
+    signed_by: Mapped[str | None] = mapped_column(Text)
+    verified_on: Mapped[date | None] = mapped_column(Date)
+    year: Mapped[int | None] = mapped_column(Integer)
+    tolerance_case: Mapped[str | None] = mapped_column(_ID)
+    tolerance_factor: Mapped[Decimal | None] = mapped_column(Numeric(4, 3))
+
+
+class PleaRow(Base):
+    """What a responsible cadre answered (L4): it stays here."""
+
+    __tablename__ = "pleas"
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    finding_id: Mapped[str] = mapped_column(_ID, ForeignKey("findings.id"), index=True)
+    cadre: Mapped[str] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime] = mapped_column(_INSTANT)
+
+
+class EvidenceRow(Base):
+    """A file of evidence (L4), known by the SHA-256 sum of its content and kept once."""
+
+    __tablename__ = "evidence_files"
+
+    sha256: Mapped[str] = mapped_column(Text, primary_key=True)
+    media_type: Mapped[str] = mapped_column(Text)
+    size: Mapped[int] = mapped_column(BigInteger)
+    name: Mapped[str] = mapped_column(Text)
+    content: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+    uploaded_by: Mapped[str] = mapped_column(Text)
+    uploaded_at: Mapped[datetime] = mapped_column(_INSTANT)
+
+
+class SignalRow(Base):
+    """A clue that was handed to the discipline commission: once for each finding, however often it is refused."""
+
+    __tablename__ = "signals"
+    __table_args__ = (UniqueConstraint("finding_id"),)
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    finding_id: Mapped[str] = mapped_column(_ID, ForeignKey("findings.id"))
+    unit: Mapped[str] = mapped_column(Text)
+    source: Mapped[str] = mapped_column(Text)
+    type: Mapped[str] = mapped_column(Text)
+    reason_codes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    severity: Mapped[int] = mapped_column(SmallInteger)
+    state: Mapped[str] = mapped_column(Text)
+    transferred_to: Mapped[str] = mapped_column(Text)
+    transferred_at: Mapped[datetime] = mapped_column(_INSTANT)
+
+
+class UnitRow(Base):
+    """A unit as assessment registered it."""
+
+    __tablename__ = "units"
+
+    code: Mapped[str] = mapped_column(Text, primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(Text)
+
+
+class CadreRow(Base):
+    """A cadre as assessment registered one: the id and the unit, for that is all that the rules here ask for."""
+
+    __tablename__ = "cadres"
+
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    unit: Mapped[str] = mapped_column(Text)

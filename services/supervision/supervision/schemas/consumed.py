@@ -1,0 +1,54 @@
+"""The events of others, as far as supervision reads them; what else they carry is left out."""
+
+from marshmallow import EXCLUDE, Schema, fields, validate
+
+
+class _Consumed(Schema):
+    class Meta:
+        unknown = EXCLUDE
+
+
+class UnitRegistered(_Consumed):
+    """`assessment.unit.registered.v1`."""
+
+    unit = fields.String(required=True)
+    name = fields.String(required=True)
+    kind = fields.String(required=True)
+
+
+class CadreRegistered(_Consumed):
+    """`assessment.cadre.registered.v1`: the name and the rest are not needed here, and not kept."""
+
+    cadre = fields.String(required=True)
+    unit = fields.String(required=True)
+
+
+class ToleranceEffective(_Consumed):
+    """`incentive.tolerance.effective.v1`; a denied case has no factor, or 1.0."""
+
+    case = fields.UUID(required=True)
+    finding = fields.UUID(required=True)
+    decision = fields.String(required=True, validate=validate.OneOf(("EXEMPT", "MITIGATE", "DENY")))
+    factor = fields.Decimal(required=True, allow_none=True, validate=validate.Range(0, 1))
+
+
+class Recipient(_Consumed):
+    """To whom a document was delivered."""
+
+    kind = fields.String(required=True)
+    id = fields.String(required=True)
+
+
+class DeliveryServed(_Consumed):
+    """`notification.delivery.signed.v1`, `.refused.v1` and `.substituted.v1`: a document is served."""
+
+    document = fields.String(required=True)
+    ref = fields.String(required=True)
+    recipient = fields.Nested(Recipient, required=True)
+    served_on = fields.Date(required=True, allow_none=True)
+
+
+class Heartbeat(_Consumed):
+    """`<service>.service.heartbeat.v1`."""
+
+    service = fields.String(required=True)

@@ -1,0 +1,61 @@
+"""The data of the events that supervision publishes; their contracts are in contracts/schemas."""
+
+from typing import Any
+
+from supervision.domain.finding import Finding
+from supervision.domain.inspection import Inspection, Kind
+from supervision.domain.points import points
+from supervision.domain.signal import Signal
+
+
+def inspection_state(case: Inspection) -> dict[str, Any]:
+    """Return the state of an inspection. Where a covert one goes is not told before it has begun."""
+    told = case.kind != Kind.COVERT or case.started_on is not None
+    return {
+        "inspection": case.id,
+        "kind": case.kind,
+        "theme": case.theme,
+        "plan_date": case.plan_date.isoformat(),
+        "units": sorted(case.units) if told else [],
+        "notice_required": case.notice_required,
+        "state": case.state,
+    }
+
+
+def finding_state(case: Finding) -> dict[str, Any]:
+    """Return the state of a finding: codes, weights and days, never a text."""
+    return {
+        "finding": case.id,
+        "inspection": case.inspection_id,
+        "unit": case.unit,
+        "type": case.type,
+        "reason_codes": list(case.reason_codes),
+        "severity": case.severity,
+        "state": case.state,
+        "base_weight": points(case.base_weight),
+        "effective_weight": points(case.effective_weight),
+        "responsible": [{"cadre": entry["cadre"], "role": entry["role"]} for entry in case.responsible],
+        "notified_on": case.notified_on and case.notified_on.isoformat(),
+        "served_on": case.served_on and case.served_on.isoformat(),
+        "plea_until": case.plea_until and case.plea_until.isoformat(),
+        "verified_on": case.verified_on and case.verified_on.isoformat(),
+        "year": case.year,
+        "tolerance": (
+            None
+            if case.tolerance_factor is None
+            else {"case": case.tolerance_case, "factor": points(case.tolerance_factor)}
+        ),
+    }
+
+
+def signal_state(signal: Signal) -> dict[str, Any]:
+    """Return what is told of a signal: that there is one, never what it says or of whom."""
+    return {
+        "signal": signal.id,
+        "finding": signal.finding,
+        "unit": signal.unit,
+        "source": signal.source,
+        "severity": signal.severity,
+        "state": signal.state,
+        "transferred_to": signal.to,
+    }

@@ -1,0 +1,104 @@
+"""The bodies of commands, one schema per action."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+
+from citybus.cases.forms import Form
+from citybus.http.translations import Bilingual
+from supervision.domain.finding import SEVERITIES, Role, Source
+from supervision.domain.inspection import Kind
+
+MAX_TEXT = 20_000
+
+_SHA256 = validate.Regexp(r"[0-9a-f]{64}\Z")
+
+
+def _code(**options: Any) -> fields.String:
+    return fields.String(validate=validate.Length(1, 64), **options)
+
+
+def _codes(least: int = 1, **options: Any) -> fields.List[str]:
+    return fields.List(_code(), validate=[validate.Length(least, 200), _distinct], **options)
+
+
+def _distinct(values: list[Any]) -> None:
+    if len(set(values)) < len(values):
+        raise ValidationError(Bilingual("不得重复。", "Nothing may be named twice."))
+
+
+class InspectionPlan(Form):
+    """A plan (S2). Without `notice_required` the kind decides; without `end_date` it lasts one day."""
+
+    kind = fields.String(required=True, validate=validate.OneOf([kind.value for kind in Kind]))
+    theme = _code(required=True)
+    plan_date = fields.Date(required=True)
+    end_date = fields.Date()
+    team = _codes(required=True, metadata={"description": "检查组成员 ids of cadres"})
+    units = _codes(required=True, metadata={"description": "被检查单位 codes of units"})
+    notice_required = fields.Boolean(metadata={"description": "是否事先通知"})
+
+    @validates_schema
+    def _ends_after_it_begins(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        if "end_date" in data and data["end_date"] < data["plan_date"]:
+            raise ValidationError(Bilingual("不得早于计划日期。", "It cannot end before it begins."), "end_date")
+
+
+class InspectionReport(Form):
+    """The report of an inspection. Without `ended_on` the inspection ended today."""
+
+    summary = fields.String(required=True, validate=validate.Length(1, MAX_TEXT))
+    ended_on = fields.Date()
+
+
+class Responsible(Schema):
+    """A cadre held responsible, and how."""
+
+    cadre = _code(required=True)
+    role = fields.String(required=True, validate=validate.OneOf([role.value for role in Role]))
+
+
+class FindingDraft(Form):
+    """A finding (S5): of an inspection, or by itself with its source."""
+
+    inspection = fields.UUID()
+    source = fields.String(
+        validate=validate.OneOf([source.value for source in Source if source is not Source.INSPECTION])
+    )
+    unit = _code(required=True)
+    type = _code(required=True)
+    reason_codes = _codes(required=True)
+    facts = fields.String(required=True, validate=validate.Length(1, MAX_TEXT))
+    severity = fields.Integer(
+        required=True, strict=True, validate=validate.Range(SEVERITIES.start, SEVERITIES.stop - 1)
+    )
+    occurred_on = fields.Date(required=True, metadata={"description": "行为发生日期 the day of the conduct"})
+    responsible = fields.List(fields.Nested(Responsible), required=True, validate=validate.Length(1, 50))
+    evidence = fields.List(fields.String(validate=_SHA256), validate=[validate.Length(max=100), _distinct])
+
+    @validates_schema
+    def _whole(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        if ("inspection" in data) == ("source" in data):
+            raise ValidationError(
+                Bilingual("inspection 与 source 须且只须给出一个。", "Give exactly one of inspection and source."),
+                "source",
+            )
+        try:
+            _distinct([entry["cadre"] for entry in data["responsible"]])
+        except ValidationError as error:
+            raise ValidationError(error.messages, "responsible") from None
+
+
+class Attachment(Form):
+    """Evidence to attach, by its hashes."""
+
+    evidence = fields.List(
+        fields.String(validate=_SHA256), required=True, validate=[validate.Length(1, 100), _distinct]
+    )
+
+
+class Plea(Form):
+    """What a responsible cadre answers."""
+
+    text = fields.String(required=True, validate=validate.Length(1, MAX_TEXT))

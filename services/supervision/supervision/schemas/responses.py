@@ -1,0 +1,136 @@
+"""What readers see."""
+
+from decimal import Decimal
+from typing import Any
+
+from marshmallow import Schema, fields
+
+from citybus.cases.forms import CaseView
+from supervision.domain.points import points
+
+
+class Points(fields.Field[Decimal]):
+    """A number of points as exact decimal text."""
+
+    def _serialize(self, value: Decimal | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
+        return None if value is None else points(value)
+
+
+class InspectionView(CaseView):
+    """An inspection; the report's text has a route of its own."""
+
+    kind = fields.String(required=True)
+    theme = fields.String(required=True)
+    plan_date = fields.Date(required=True)
+    end_date = fields.Date(required=True)
+    team = fields.List(fields.String(), required=True)
+    units = fields.List(fields.String(), required=True)
+    notice_required = fields.Boolean(required=True)
+    approved_on = fields.Date(required=True, allow_none=True)
+    started_on = fields.Date(required=True, allow_none=True)
+    ended_on = fields.Date(required=True, allow_none=True)
+    reported_on = fields.Date(required=True, allow_none=True)
+    report_late = fields.Boolean(required=True, allow_none=True)
+
+
+class ResponsibleView(Schema):
+    """A cadre held responsible, with the days of service and of the answer."""
+
+    cadre = fields.String(required=True)
+    role = fields.String(required=True)
+    served_on = fields.String(required=True, allow_none=True)
+    pleaded_on = fields.String(required=True, allow_none=True)
+
+
+class FindingView(CaseView):
+    """A finding, with its facts; the answers have a route of their own."""
+
+    inspection = fields.String(attribute="inspection_id", required=True, allow_none=True)
+    source = fields.String(required=True)
+    unit = fields.String(required=True)
+    type = fields.String(required=True)
+    reason_codes = fields.List(fields.String(), required=True)
+    facts = fields.String(required=True)
+    severity = fields.Integer(required=True)
+    occurred_on = fields.Date(required=True)
+    responsible = fields.List(fields.Nested(ResponsibleView), required=True)
+    evidence = fields.List(fields.String(), required=True)
+    base_weight = Points(required=True)
+    effective_weight = Points(required=True)
+    weight_pack = fields.String(required=True)
+    notified_on = fields.Date(required=True, allow_none=True)
+    served_on = fields.Date(required=True, allow_none=True)
+    plea_until = fields.Date(required=True, allow_none=True)
+    signed_by = fields.String(required=True, allow_none=True)
+    verified_on = fields.Date(required=True, allow_none=True)
+    year = fields.Integer(required=True, allow_none=True)
+    tolerance_case = fields.String(required=True, allow_none=True)
+    tolerance_factor = Points(required=True, allow_none=True)
+
+
+class PleaView(Schema):
+    """One answer of a responsible cadre."""
+
+    id = fields.String(required=True)
+    cadre = fields.String(required=True)
+    text = fields.String(required=True)
+    at = fields.AwareDateTime(required=True)
+
+
+class Pleas(Schema):
+    """The answers to a finding, oldest first."""
+
+    items = fields.List(fields.Nested(PleaView), required=True)
+
+
+class ReportView(Schema):
+    """The report of an inspection."""
+
+    inspection = fields.String(attribute="id", required=True)
+    summary = fields.String(required=True)
+    ended_on = fields.Date(required=True)
+    reported_on = fields.Date(required=True)
+    report_late = fields.Boolean(required=True)
+
+
+class EvidenceView(Schema):
+    """What is known of a file of evidence."""
+
+    sha256 = fields.String(required=True)
+    media_type = fields.String(required=True)
+    size = fields.Integer(required=True)
+    name = fields.String(required=True)
+    uploaded_at = fields.AwareDateTime(required=True)
+
+
+class SignalView(Schema):
+    """A clue that was handed over."""
+
+    id = fields.String(required=True)
+    finding = fields.String(attribute="finding_id", required=True)
+    unit = fields.String(required=True)
+    source = fields.String(required=True)
+    type = fields.String(required=True)
+    reason_codes = fields.List(fields.String(), required=True)
+    severity = fields.Integer(required=True)
+    state = fields.String(required=True)
+    transferred_to = fields.String(required=True)
+    transferred_at = fields.AwareDateTime(required=True)
+
+
+class CatalogueEntry(Schema):
+    """One entry of a catalogue, in both languages."""
+
+    code = fields.String(required=True)
+    zh = fields.String(required=True)
+    en = fields.String(required=True)
+
+
+class Catalogue(Schema):
+    """What the forms may name, under the rules in force."""
+
+    kinds = fields.List(fields.Nested(CatalogueEntry), required=True)
+    themes = fields.List(fields.Nested(CatalogueEntry), required=True)
+    finding_types = fields.List(fields.Nested(CatalogueEntry), required=True)
+    reason_codes = fields.List(fields.Nested(CatalogueEntry), required=True)
+    weights = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
