@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from citybus.errors import CityError
 from dandang.commands import down, prepare, status, up
 from dandang.local import city
 from dandang.local.errors import LocalError
@@ -35,6 +36,6 @@ def main() -> None:
     """Run the command line. An error that is meant for a person is told in words, with exit code 1."""
     try:
         cli()
-    except LocalError as error:
+    except (LocalError, CityError) as error:
         click.secho(str(error), fg="red", err=True)
         sys.exit(1)

@@ -4,15 +4,15 @@ import json
 import os
 from dataclasses import asdict
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import click
 import psycopg2
-import requests
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy.engine import make_url
 
+from citybus.management import Management, ManagementError
 from dandang.local.processes import SERVICES
 from dandang.local.state import RunFolder
 
@@ -54,19 +54,13 @@ def look(run: RunFolder) -> dict[str, Any]:
 def _queues(management_url: str | None, amqp_url: str | None) -> list[dict[str, Any]] | None:
     if not management_url or not amqp_url:
         return None
-    parts = urlsplit(management_url)
-    vhost = quote(unquote(urlsplit(amqp_url).path.removeprefix("/")) or "/", safe="")
+    vhost = unquote(urlsplit(amqp_url).path.removeprefix("/")) or "/"
     try:
-        answer = requests.get(
-            f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/api/queues/{vhost}",
-            params={"columns": "name,type,messages,consumers"},
-            auth=(unquote(parts.username or ""), unquote(parts.password or "")),
-            timeout=10,
-        )
-        answer.raise_for_status()
-    except requests.RequestException:
+        with Management(management_url) as api:
+            found = api.get("queues", vhost)
+    except ManagementError:
         return None
-    rows = [{"messages": 0, "consumers": 0, **each} for each in answer.json()]
+    rows = [{name: each.get(name, 0) for name in ("name", "type", "messages", "consumers")} for each in found]
     return sorted(rows, key=lambda each: str(each["name"]))
 
 

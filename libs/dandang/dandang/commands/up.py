@@ -25,9 +25,10 @@ def up(play: bool, detach: bool) -> None:
     run = RunFolder()
     run.make()
     if detach:
-        if not run.is_held():
+        if run.is_held():
+            click.echo(f"已在运行 / it is up already.\n{where(run)}")
+        else:
             _start_in_background(run)
-        click.echo(where(run))
         if play:
             subprocess.run(program_of_this_command("slice"), check=True)
         return
@@ -35,7 +36,7 @@ def up(play: bool, detach: bool) -> None:
         click.echo(f"已在运行 / it is up already.\n{where(run)}")
         return
     try:
-        _stay_up(run, play)
+        stay_up(LocalCity(run, click.echo), play)
     finally:
         run.release()
 
@@ -53,6 +54,7 @@ def where(run: RunFolder) -> str:
         secret = run.secrets.folder / "database-administrator"
         lines.append(f"  {'PostgreSQL':14} 127.0.0.1:{ports['database']}  city_admin, password in {secret}")
     lines.append(f"  {'logs':14} {run.logs}")
+    lines.append("Ctrl-C 或 `make down` 结束 / Ctrl-C or `make down` ends it")
     return "\n".join(lines)
 
 
@@ -61,26 +63,29 @@ def _running_services(state: State) -> list[str]:
     return [service for service in SERVICES if f"{service}-api" in names]
 
 
-def _stay_up(run: RunFolder, play: bool) -> None:
+def stay_up(city: LocalCity, play: bool = False) -> None:
+    """Start a city, and keep it up until a signal asks for its end. The caller holds its run folder."""
+    run = city.run
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, _interrupt)
     process.adopt_orphans()
     if left := run.sweep():
         click.echo(f"清理了上次遗留的进程 / ended what an earlier run had left behind: {', '.join(left)}")
     began = time.monotonic()
-    city = LocalCity(run, click.echo)
     click.echo("启动中 starting:")
     try:
         city.start()
         click.echo(f"  {time.monotonic() - began:5.1f} s  合计 in all\n{where(run)}")
         player = subprocess.Popen(program_of_this_command("slice")) if play else None
-        if player is None:
-            click.echo("Ctrl-C 结束 ends it all")
         while True:
             city.supervisor.look()
-            if player is not None and player.poll() is not None:
-                click.echo("Ctrl-C 结束 ends it all")
+            if player is not None and (code := player.poll()) is not None:
+                if code:
+                    click.echo(
+                        f"演示未完成，城市照常运行 / the slice did not end well (exit code {code}); the city stays up"
+                    )
                 player = None
+                click.echo(where(run))
             time.sleep(0.2)
     except KeyboardInterrupt:
         click.echo("\n正在停止 stopping …")

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-import requests
-
+from citybus.management import Management, ManagementError
 from dandang.local import ports, process
 from dandang.local.errors import LocalError
 from dandang.local.ports import LOOPBACK, Ports
@@ -106,12 +105,12 @@ class Node:
     @property
     def admin_url(self) -> str:
         """The management API with the administrator's name and password."""
-        return f"http://{ADMIN}:{quote(self.password)}@{LOOPBACK}:{self.management}"
+        return f"http://{ADMIN}:{quote(self.password, safe='')}@{LOOPBACK}:{self.management}"
 
     def amqp_url(self, user: str = ADMIN, password: str | None = None, vhost: str = VHOST) -> str:
         """Return the AMQP URL of a user, by default the administrator."""
         secret = self.password if password is None else password
-        return f"amqp://{quote(user)}:{quote(secret, safe='')}@{LOOPBACK}:{self.amqp}/{quote(vhost, safe='')}"
+        return f"amqp://{quote(user, safe='')}:{quote(secret, safe='')}@{LOOPBACK}:{self.amqp}/{quote(vhost, safe='')}"
 
     def program(self) -> Program:
         """Write the node's configuration and return how to start it."""
@@ -133,12 +132,11 @@ class Node:
         if not ports.answers(self.amqp):
             return False
         try:
-            answer = requests.get(
-                f"http://{LOOPBACK}:{self.management}/api/vhosts/{VHOST}", auth=(ADMIN, self.password), timeout=5
-            )
-        except requests.RequestException:
+            with Management(self.admin_url, timeout=(2, 5)) as api:
+                api.get("vhosts", VHOST)
+        except ManagementError:
             return False
-        return answer.status_code == 200
+        return True
 
     def ctl(self, *arguments: str, timeout: float = 60) -> str:
         """Run `rabbitmqctl` against this node and return what it prints. Raises LocalError if it fails."""
@@ -184,7 +182,8 @@ class Node:
 
     def _write_configuration(self) -> None:
         for name in ("", "conf.d", "data", "generated", "log"):
-            (self.folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
         _write(self.folder / ".erlang.cookie", self.cookie, mode=0o400)
         _write(self.folder / "rabbitmq-env.conf", "")
         _write(self.folder / "advanced.config", "[].\n")
@@ -248,7 +247,7 @@ def new_node(folder: Path, *, password: str, cookie: str, choice: Ports | None =
 
 def start(node: Node) -> tuple[Running, Running]:
     """Start epmd and the node, and return both once the node is ready."""
-    node.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    node.folder.mkdir(parents=True, exist_ok=True)
     epmd = process.start(node.epmd.program())
     try:
         epmd.wait_ready()

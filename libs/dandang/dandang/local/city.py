@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from citybus import topology
 from dandang.local import broker, database, keys, process, provision
@@ -20,10 +20,8 @@ from dandang.local.provision import ServiceDatabase
 from dandang.local.state import PROJECT, ProcessState, RunFolder, State
 from dandang.local.supervisor import Supervisor
 
-MONITOR = "svc-monitor"
+MONITOR = "city-monitor"
 """The broker user of the relays' look at bindings: it may see, and do nothing."""
-
-TOPOLOGY = PROJECT / "deploy" / "rabbitmq"
 
 _PASSED_ON = ("CITY_OIDC_ISSUER", "CITY_RULEPACK_DIR", "CITY_HOLIDAYS_FILE", "CITY_LOG_LEVEL", "CITY_AUDIT_HASH")
 _WHICH_CITY = ("CITY_AMQP_URL", "CITY_RABBITMQ_ADMIN_URL", "CITY_DATABASE_URL")
@@ -46,9 +44,16 @@ class LocalCity:
     what is not given is private to the run folder.
     """
 
-    def __init__(self, run: RunFolder, tell: Callable[[str], None], environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self,
+        run: RunFolder,
+        tell: Callable[[str], None],
+        environ: Mapping[str, str] = os.environ,
+        project: Path = PROJECT,
+    ) -> None:
         self.run = run
         self.environ = environ
+        self.project = project
         self.tell = tell
         self.supervisor = Supervisor(tell, self._write_state)
         self.state = State(ports=run.read().ports, since=datetime.now().astimezone().isoformat(timespec="seconds"))
@@ -59,6 +64,7 @@ class LocalCity:
         self.state.supervisor = ProcessState(
             "supervisor", os.getpid(), process.started_at(os.getpid()) or 0, str(self.run.logs / "up.log")
         )
+        self._write_state()
         servers = self._start_servers()
         surroundings = self._surroundings(servers)
         with self._step("数据库迁移 migrations"):
@@ -69,7 +75,9 @@ class LocalCity:
             with self._step("消息代理 broker", f"{LOOPBACK}:{self.ports.chosen['amqp']}"):
                 self.supervisor.wait_ready("broker")
         with self._step("队列与权限 topology"):
-            topology.apply(servers.management_url, TOPOLOGY, lambda user: self.run.secrets.get(f"broker-{user}"))
+            left = self._apply_topology(servers)
+        for line in left:
+            self.tell(f"           {line}")
         with self._step("各服务进程 processes"):
             programs = list(surroundings.processes())
             self.supervisor.start(*programs)
@@ -93,15 +101,17 @@ class LocalCity:
         if not amqp_url:
             node = self._private_node()
             amqp_url, management_url = node.amqp_url(), node.admin_url
-        cluster = None if database_url else self._private_cluster()
-        if cluster:
+        if database_url:
+            self.state.given.append("database")
+        else:
+            cluster = self._private_cluster()
             database_url = cluster.url()
             with self._step("数据库 database", f"{LOOPBACK}:{cluster.port}"):
                 cluster.create()
                 self.supervisor.start(cluster.program())
                 self.supervisor.wait_ready(cluster.name)
                 database.close_to_public(cluster)
-        servers = Servers(amqp_url, management_url, database_url or "")
+        servers = Servers(amqp_url, management_url, database_url)
         with self._step("库与角色 databases and roles"):
             for each in self._databases(servers):
                 provision.provision(each)
@@ -121,7 +131,7 @@ class LocalCity:
 
     def _private_node(self) -> broker.Node:
         with self._step("安装消息代理 installing the broker", quiet_below=0.5):
-            broker.ensure_installed(PROJECT)
+            broker.ensure_installed(self.project)
         secrets = self.run.secrets
         node = broker.new_node(
             self.run.root / "broker",
@@ -146,6 +156,13 @@ class LocalCity:
     def _databases(self, servers: Servers) -> list[ServiceDatabase]:
         return [provision.service_database(servers.database_url, service, self.run.secrets) for service in SERVICES]
 
+    def _apply_topology(self, servers: Servers) -> list[str]:
+        """Converge exchanges, queues, bindings and users. Returns a line for each difference that is left to a person."""
+        vhost = unquote(urlsplit(servers.amqp_url).path.removeprefix("/")) or "/"
+        files = self.project / "deploy" / "rabbitmq"
+        outcome = topology.apply(servers.management_url, files, self.run.broker_users.get, vhost=vhost)
+        return [str(drift) for drift in outcome.left]
+
     def _surroundings(self, servers: Servers) -> CitySurroundings:
         secrets = self.run.secrets
         services = []
@@ -157,7 +174,7 @@ class LocalCity:
                     app_url=each.app_url,
                     owner_url=each.owner_url,
                     amqp_urls={
-                        kind: as_user(servers.amqp_url, user, secrets.get(f"broker-{user}"))
+                        kind: as_user(servers.amqp_url, user, self.run.broker_users.get(user))
                         for kind, user in users.items()
                     },
                     audit_key_file=keys.audit_key(secrets, service),
@@ -167,11 +184,11 @@ class LocalCity:
                 )
             )
         return CitySurroundings(
-            project=PROJECT,
+            project=self.project,
             home=self.run.root,
             logs=self.run.logs,
             common=self._common(),
-            monitor_url=as_user(servers.management_url, MONITOR, secrets.get(f"broker-{MONITOR}")),
+            monitor_url=as_user(servers.management_url, MONITOR, self.run.broker_users.get(MONITOR)),
             services=tuple(services),
         )
 

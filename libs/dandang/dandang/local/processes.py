@@ -3,9 +3,8 @@
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-
-import requests
 
 from dandang.local import process
 from dandang.local.ports import LOOPBACK
@@ -108,7 +107,11 @@ class CitySurroundings:
 
 def answers_ready(port: int) -> bool:
     """True if the process that listens on this port says that it is ready."""
+    connection = HTTPConnection(LOOPBACK, port, timeout=2)
     try:
-        return requests.get(f"http://{LOOPBACK}:{port}/health/ready", timeout=2).status_code == 200
-    except requests.RequestException:
+        connection.request("GET", "/health/ready")
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
         return False
+    finally:
+        connection.close()

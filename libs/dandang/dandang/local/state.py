@@ -59,11 +59,13 @@ class RunFolder:
         self.root = root or run_folder()
         self.logs = self.root / "logs"
         self.secrets = Secrets(self.root / "secrets")
+        self.broker_users = Secrets(self.root / "secrets" / "broker-users")
         self._held: int | None = None
 
     def make(self) -> None:
         """Make the folder, for its owner alone."""
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.root.chmod(0o700)
         self.logs.mkdir(mode=0o700, exist_ok=True)
 
     def hold(self) -> bool:
