@@ -6,7 +6,7 @@ import sys
 import click
 
 from citybus.errors import CityError
-from dandang.commands import down, prepare, status, up
+from dandang.commands import down, prepare, status, token, up
 from dandang.local import city
 from dandang.local.errors import LocalError
 from dandang.local.state import RunFolder
@@ -30,6 +30,7 @@ cli.add_command(up.up)
 cli.add_command(down.down)
 cli.add_command(status.status)
 cli.add_command(prepare.prepare)
+cli.add_command(token.token)
 
 
 def main() -> None:

@@ -195,6 +195,14 @@ def test_nobody_is_let_in_while_the_keys_are_away(issuer: FakeIssuer) -> None:
         tokens.claims(token)
 
 
+@pytest.mark.parametrize("algorithm", [None, "EdDSA", "Ed25519"])
+def test_a_key_may_name_its_algorithm_in_the_old_or_the_new_way(issuer: FakeIssuer, algorithm: str | None) -> None:
+    entry = issuer.keys["first"].as_dict(private=False) | ({"alg": algorithm} if algorithm else {})
+    token = issuer.token()
+    issuer.keys = read_keys(orjson.dumps({"keys": [entry]}))
+    assert tokens_of(issuer).claims(token)
+
+
 def test_only_keys_that_may_sign_are_read() -> None:
     good = OKPKey.generate_key("Ed25519", {"kid": "good"})
     entries = [
@@ -205,6 +213,7 @@ def test_only_keys_that_may_sign_are_read() -> None:
         OKPKey.generate_key("X25519", {"kid": "x"}).as_dict(private=False),
         OKPKey.generate_key("Ed25519", {"kid": "enc", "use": "enc"}).as_dict(private=False),
         OKPKey.generate_key("Ed25519").as_dict(private=False) | {"kid": None},
+        OKPKey.generate_key("Ed25519", {"kid": "odd"}).as_dict(private=False) | {"alg": "HS256"},
     ]
     keys = read_keys(orjson.dumps({"keys": entries}))
     assert list(keys) == ["good"]

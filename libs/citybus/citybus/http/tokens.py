@@ -66,12 +66,13 @@ def read_keys(document: bytes) -> dict[str, SigningKey]:
         for entry in entries:
             if entry.get("use", "sig") != "sig" or not isinstance(entry.get("kid"), str):
                 continue
-            # The public part is enough, and no more is kept, should a file hold the private part by mistake.
-            public = {name: value for name, value in entry.items() if name != "d"}
-            match entry.get("kty"), entry.get("crv"):
-                case "OKP", "Ed25519":
+            # The public part is enough, and no more is kept, should a file hold the private part by mistake. What the
+            # key says of its algorithm is checked here: it may write `EdDSA` where a token writes `Ed25519`.
+            public = {name: value for name, value in entry.items() if name not in ("d", "alg")}
+            match entry.get("kty"), entry.get("crv"), entry.get("alg"):
+                case "OKP", "Ed25519", None | "EdDSA" | "Ed25519":
                     keys[entry["kid"]] = OKPKey.import_key(public)
-                case "EC", "P-256":
+                case "EC", "P-256", None | "ES256":
                     keys[entry["kid"]] = ECKey.import_key(public)
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError, JoseError, ValueError) as error:
         raise ValueError(f"not a JWKS: {type(error).__name__}") from None

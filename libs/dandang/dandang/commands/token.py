@@ -35,7 +35,9 @@ def issue(
             "只有 CITY_ENV=local 的城市可由本命令签发令牌 / tokens are issued here for CITY_ENV=local only; "
             "in service they come from the city's issuer"
         )
-    key = OKPKey.import_key(json.loads(keys.token_keys(run).signing_key_file.read_text(encoding="utf-8")))
+    private = json.loads(keys.token_keys(run).signing_key_file.read_text(encoding="utf-8"))
+    # RFC 9864 names the algorithm Ed25519; the key may still say EdDSA.
+    key = OKPKey.import_key({name: value for name, value in private.items() if name != "alg"})
     now = int(time.time())
     scope: dict[str, Any] = {"units": "*" if units is None else list(units), "unit": unit, "person": person}
     claims = {
@@ -47,7 +49,6 @@ def issue(
         "roles": list(roles),
         "scope": {name: value for name, value in scope.items() if value is not None},
     }
-    # RFC 9864 names the algorithm Ed25519; a verifier that knows only EdDSA is none of ours.
     return jwt.encode({"alg": "Ed25519", "kid": key.kid, "typ": "at+jwt"}, claims, key, algorithms=["Ed25519"])
 
 
