@@ -73,7 +73,7 @@ PERMIT = CaseType(
         "REFUSED": ("未批准", "refused"),
         "EXPIRED": ("已到期", "expired"),
     },
-    create=Action("起草", "draft", allow={"CLERK": Reach.OFFICE}, effect=describe),
+    create=Action("起草", "draft", allow={"CLERK": Reach.OFFICE}, effect=describe, event="toy.permit.drafted.v1"),
     actions={
         "submit": Action(
             "提交", "submit", allow={"CLERK": Reach.OFFICE, "HEAD": Reach.UNIT}, event="toy.permit.submitted.v1"

@@ -93,7 +93,7 @@ def test_a_transition_writes_case_step_audit_and_event_in_one_commit(units: Unit
     done, events = taken(units, cases, case, "submit", CLERK)
     assert (done.state, done.version) == ("SUBMITTED", 2)
     event: Event = events[0]
-    assert (event.type, event.subject, event.sequence) == ("toy.permit.submitted.v1", f"permit/{case.id}", 1)
+    assert (event.type, event.subject, event.sequence) == ("toy.permit.submitted.v1", f"permit/{case.id}", 2)
     assert event.data == {"permit": case.id, "state": "SUBMITTED", "unit": "U1"}
     assert event.correlationid == "correlation"
     with acting(units, CLERK) as uow:
@@ -107,7 +107,7 @@ def test_a_transition_writes_case_step_audit_and_event_in_one_commit(units: Unit
         ("submit", "DRAFT", "SUBMITTED"),
     ]
     assert sorted(actions) == ["permit.create", "permit.submit"]
-    assert rows == 1
+    assert rows == 2
 
 
 def test_a_stale_version_is_refused_and_changes_nothing(units: Units, cases: Cases) -> None:
