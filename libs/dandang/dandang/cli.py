@@ -6,12 +6,12 @@ import sys
 import click
 
 from citybus.errors import CityError
-from dandang.commands import down, prepare, status, token, up
+from dandang.commands import contracts, down, prepare, status, token, topology, up
 from dandang.local import city
 from dandang.local.errors import LocalError
 from dandang.local.state import RunFolder
 
-_FIND_NO_CITY = ("up", "down", "prepare")
+_FIND_NO_CITY = ("up", "down", "prepare", "contracts")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -31,6 +31,8 @@ cli.add_command(down.down)
 cli.add_command(status.status)
 cli.add_command(prepare.prepare)
 cli.add_command(token.token)
+cli.add_command(topology.topology)
+cli.add_command(contracts.contracts)
 
 
 def main() -> None:

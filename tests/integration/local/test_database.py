@@ -18,9 +18,10 @@ from tests.support.folders import scratch_folder
 from tests.support.postgres import Postgres, private_postgres
 
 
-def connect(url: str, **other: str) -> connected:
-    """Connect, with parts of the URL replaced."""
-    made = psycopg2.connect(make_url(url).set(drivername="postgresql", **other).render_as_string(hide_password=False))
+def connect(url: str, *, password: str | None = None, database: str | None = None) -> connected:
+    """Connect, with another password or to another database than the URL says."""
+    other = make_url(url).set(drivername="postgresql", password=password, database=database)
+    made = psycopg2.connect(other.render_as_string(hide_password=False))
     made.autocommit = True
     return made
 
