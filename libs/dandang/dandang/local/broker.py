@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import subprocess
 from dataclasses import dataclass, field
@@ -47,7 +48,7 @@ def ensure_installed(project: Path) -> bool:
         command = ["sudo", "-n", "sh", str(script)]
     else:
         raise LocalError(
-            f"没有 RabbitMQ，请先运行 / RabbitMQ is missing, first run:  su -c 'sh {script}'  (or sudo sh …)"
+            f"没有 RabbitMQ，请先以 root 运行 / RabbitMQ is missing, first run as root:  sh {shlex.quote(str(script))}"
         )
     done = subprocess.run(
         command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
