@@ -356,7 +356,7 @@ def _mend(management: Management, drift: Drift, vhost: str, passwords: Passwords
             tags = wanted if wanted is not None else _tags(management.get("users", name)["tags"])
             management.put("users", name, body={"tags": ",".join(tags), **_password_body(passwords(name))})
         case DriftKind.USER_EXTRA:
-            management.delete("users", name)
+            _remove_user(management, name, vhost)
         case DriftKind.LIMITS_DIFFER:
             for limit in (found or {}).keys() - wanted.keys():
                 management.delete("user-limits", name, limit)
@@ -385,11 +385,19 @@ def _mend_topic(management: Management, vhost: str, drift: Drift) -> None:
         management.delete("topic-permissions", vhost, drift.name, drift.found["exchange"])
 
 
+def _remove_user(management: Management, name: str, vhost: str) -> None:
+    """Take a user's rights in `vhost` away; the user goes as well where no other virtual host knows it."""
+    management.delete("permissions", vhost, name)
+    if management.get("users", name, "permissions"):
+        _disconnect(management, name, had=name)
+    else:
+        management.delete("users", name)
+
+
 def _disconnect(management: Management, user: str, *, had: Any) -> None:
     """Close the connections of a user whose rights were changed: a consumer that stands would go on receiving."""
     if had is not None:
-        for connection in management.get("connections", "username", user):
-            management.delete("connections", connection["name"])
+        management.delete("connections", "username", user)
 
 
 def _exchange_body(exchange: Exchange) -> dict[str, Any]:

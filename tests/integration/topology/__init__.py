@@ -1,0 +1,1 @@
+"""The topology on a real broker: drift, repair, and who may do what."""
