@@ -220,6 +220,7 @@ class Consumer:
         self._every_step = subscription.order is Order.EVERY_STEP
         self._stopping = threading.Event()
         self._followers_due = False
+        self._said: bool | None = None
         self.ready = False
         """Whether it is consuming, with broker and database in reach."""
 
@@ -436,8 +437,9 @@ class Consumer:
             raise _Stopped
 
     def _set_ready(self, ready: bool, why: str = "") -> None:
-        if ready != self.ready:
-            self.ready = ready
+        self.ready = ready
+        if ready != self._said:
+            self._said = ready
             if ready:
                 log.info("consuming", consumer=self._subscription.queue)
             else:

@@ -18,6 +18,7 @@ This is the only module that knows Nameko's internals. Nothing of Nameko's own m
 a message whose handler failed, and publish outside the transaction.
 """
 
+import os
 import random
 import signal
 import sys
@@ -37,9 +38,6 @@ from citybus.consumer import Batch, Consumer, Inbound, Misconfigured, UnitFactor
 from citybus.inbox import Subscription
 
 log = structlog.get_logger(__name__)
-
-EX_CONFIG: Final = 78
-"""The exit code of a process that waiting would not help (sysexits.h)."""
 
 _RUNTIME: Final = "city.runtime"
 
@@ -78,16 +76,55 @@ class Units(DependencyProvider):  # type: ignore[misc]  # Nameko has no types
         return runtime.units
 
 
-class Consume(Entrypoint):  # type: ignore[misc]  # Nameko has no types
+class _Looping(Entrypoint):  # type: ignore[misc]  # Nameko has no types
+    """An entrypoint that is a loop in a green thread of its own."""
+
+    def setup(self) -> None:
+        runtime: Runtime = self.container.config[_RUNTIME]
+        self._drain = runtime.drain
+        self._over = False
+        self.prepare(runtime)
+
+    def start(self) -> None:
+        self._thread = self.container.spawn_managed_thread(self._run, identifier=self.method_name)
+
+    def stop(self) -> None:
+        self.leave()
+        with eventlet.Timeout(self._drain, False):
+            self._thread.wait()
+
+    def kill(self) -> None:
+        # Nameko kills a container from within the thread that failed: to kill that one as well would never end.
+        if not self._over:
+            self._thread.kill()
+
+    def prepare(self, runtime: Runtime) -> None:
+        """Make what the loop needs, without connecting."""
+        raise NotImplementedError
+
+    def loop(self) -> None:
+        """Work until `leave`."""
+        raise NotImplementedError
+
+    def leave(self) -> None:
+        """Let `loop` return after what is in hand."""
+        raise NotImplementedError
+
+    def _run(self) -> None:
+        try:
+            self.loop()
+        finally:
+            self._over = True
+
+
+class Consume(_Looping):
     """Consumes the queue of a subscription. Its method is given one Batch at a time."""
 
     def __init__(self, subscription: Subscription, **options: Any) -> None:
         super().__init__(**options)
         self._subscription = subscription
 
-    def setup(self) -> None:
-        runtime: Runtime = self.container.config[_RUNTIME]
-        self._drain = runtime.drain
+    def prepare(self, runtime: Runtime) -> None:
         self._consumer = runtime.consumers[self._subscription.queue] = Consumer(
             self._subscription,
             runtime.inbound(self._subscription),
@@ -98,16 +135,11 @@ class Consume(Entrypoint):  # type: ignore[misc]  # Nameko has no types
             **runtime.consumer_options,
         )
 
-    def start(self) -> None:
-        self._thread = self.container.spawn_managed_thread(self._consumer.run, identifier=self._subscription.queue)
+    def loop(self) -> None:
+        self._consumer.run()
 
-    def stop(self) -> None:
+    def leave(self) -> None:
         self._consumer.stop()
-        with eventlet.Timeout(self._drain, False):
-            self._thread.wait()
-
-    def kill(self) -> None:
-        self._thread.kill()
 
     def _run_batch(self, batch: Batch) -> None:
         """Let the service's method apply `batch` in a worker of Nameko's, and wait for it."""
@@ -116,7 +148,7 @@ class Consume(Entrypoint):  # type: ignore[misc]  # Nameko has no types
             batch.error = error
 
 
-class Every(Entrypoint):  # type: ignore[misc]  # Nameko has no types
+class Every(_Looping):
     """Calls its method about every `seconds` in every replica; what must happen once is claimed from rows there.
 
     Runs never overlap. The first comes at a random moment of the first interval and each pause varies by a tenth, so
@@ -127,26 +159,17 @@ class Every(Entrypoint):  # type: ignore[misc]  # Nameko has no types
         super().__init__(**options)
         self._seconds = seconds
 
-    def setup(self) -> None:
+    def prepare(self, runtime: Runtime) -> None:
         self._stopping = threading.Event()
-        self._drain = self.container.config[_RUNTIME].drain
 
-    def start(self) -> None:
-        self._thread = self.container.spawn_managed_thread(self._run, identifier=f"every {self._seconds} s")
-
-    def stop(self) -> None:
-        self._stopping.set()
-        with eventlet.Timeout(self._drain, False):
-            self._thread.wait()
-
-    def kill(self) -> None:
-        self._thread.kill()
-
-    def _run(self) -> None:
+    def loop(self) -> None:
         pause = random.uniform(0, self._seconds)  # noqa: S311  # jitter, no secret
         while not self._stopping.wait(pause):
             _run_worker(self)
             pause = self._seconds * random.uniform(0.9, 1.1)  # noqa: S311  # jitter, no secret
+
+    def leave(self) -> None:
+        self._stopping.set()
 
 
 consume = Consume.decorator
@@ -159,6 +182,7 @@ def run_worker(service_cls: type, runtime: Runtime) -> int:
 
     The process must have been monkey-patched by eventlet before anything else was imported. On the signal each queue's
     consumer finishes the messages in hand, within `runtime.drain` seconds; what it does not finish is delivered again.
+    The exit code is `os.EX_CONFIG` where a queue is missing or access is refused.
     """
     if not eventlet.patcher.is_monkey_patched("socket"):
         raise RuntimeError("a worker's process is monkey-patched before anything else is imported")
@@ -177,7 +201,7 @@ def run_worker(service_cls: type, runtime: Runtime) -> int:
     except Misconfigured as error:
         log.critical("worker cannot run", error=str(error))
         print(f"{service_cls.name}: {error}", file=sys.stderr)  # type: ignore[attr-defined]  # Nameko's convention
-        return EX_CONFIG
+        return os.EX_CONFIG
     return 0
 
 
