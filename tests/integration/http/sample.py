@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from flask import Flask, Response, request
+from flask import Flask, Response
+from flask_smorest.fields import Upload
 from marshmallow import Schema, fields
 from sqlalchemy import Column, Integer, MetaData, Table, Text, insert, select, update
 from sqlalchemy.orm import sessionmaker
@@ -60,6 +61,10 @@ class NoteForm(Schema):
 
 class TextForm(Schema):
     text = fields.String(required=True)
+
+
+class FileForm(Schema):
+    file = Upload(required=True)
 
 
 class NoteView(Schema):
@@ -188,10 +193,11 @@ def blueprint_of(hooks: Hooks) -> Blueprint:
     @blueprint.route("/files", methods=["POST"])
     @requires("ORG.assess")
     @accepts("multipart/form-data", max_bytes=4 << 20)
+    @blueprint.arguments(FileForm, location="files")
     @blueprint.response(200)
-    def upload() -> Response:
+    def upload(form: dict[str, Any]) -> Response:
         """Send a file."""
-        return command(lambda uow: reply({"bytes": len(request.files["file"].read())}))
+        return command(lambda uow: reply({"bytes": len(form["file"].read())}))
 
     @blueprint.route("/context")
     @requires("ORG.*")

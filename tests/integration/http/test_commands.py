@@ -19,7 +19,7 @@ from sqlalchemy.orm import sessionmaker
 from citybus import idempotency
 from citybus.clock import ZONE
 from citybus.http.commands import ATTEMPTS
-from citybus.tables import audit_entries, idempotency_keys, outbox_messages
+from citybus.tables import audit_entries, idempotency_keys, inbox_messages, outbox_messages
 from citybus.testing.keys import FakeIssuer
 from citybus.unit_of_work import UnitOfWork
 from tests.integration.http.conftest import Officer
@@ -131,6 +131,33 @@ def test_a_refusal_with_a_duty_is_committed_and_replayed(officer: Officer, sessi
     assert (again.status_code, again.data, again.content_type) == (422, first.data, "application/problem+json")
     assert again.headers["Idempotent-Replayed"] == "true"
     assert counts(sessions) == (0, 1, 1, 1)
+
+
+def test_a_row_that_exists_already_is_a_duplicate(officer: Officer, sessions: Sessions) -> None:
+    form = note()
+    assert officer.post("/notes", form).status_code == 201
+    again = officer.post("/notes", form)
+    assert (again.status_code, again.json["code"]) == (409, "DUPLICATE")
+    assert counts(sessions) == (1, 1, 1, 1)
+
+
+def test_a_row_of_the_mechanism_that_exists_already_is_our_fault(
+    officer: Officer, sessions: Sessions, hooks: Hooks
+) -> None:
+    def repeat(uow: UnitOfWork) -> None:
+        row = {
+            "consumer": "c",
+            "event_id": str(uuid4()),
+            "type": "t",
+            "subject": "s",
+            "sequence": 1,
+            "outcome": "APPLIED",
+        }
+        for _ in range(2):
+            uow.session.execute(insert(inbox_messages).values(row))
+
+    hooks.during = repeat
+    assert officer.write().json["code"] == "INTERNAL"
 
 
 class Paused:

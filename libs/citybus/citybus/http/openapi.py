@@ -9,7 +9,7 @@ import orjson
 from flask import Blueprint, Flask, Response, current_app
 from marshmallow import Schema, fields
 
-from citybus.http import access, parsing, problems
+from citybus.http import access, problems
 from citybus.http.commands import UNSAFE
 from citybus.http.problems import Rejection
 
@@ -203,10 +203,6 @@ def _describe(app: Flask, route: access.Route, operation: dict[str, Any]) -> Non
     handler = getattr(getattr(view, "view_class", None), route.method.lower(), view)
     if getattr(handler, "_city_versioned", False):
         parameters.append({"$ref": "#/components/parameters/IfMatch"})
-    media_types, _ = parsing.accepted(view, route.method)
-    if (body := operation.get("requestBody")) and parsing.JSON not in media_types:
-        described = next(iter(body["content"].values()))
-        body["content"] = dict.fromkeys(sorted(media_types), described)
     responses = operation.setdefault("responses", {})
     # What flask-smorest says of wrong arguments is said by the problems below.
     for status in [status for status, response in responses.items() if "$ref" in response]:

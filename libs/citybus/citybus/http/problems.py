@@ -10,12 +10,14 @@ import orjson
 import sqlalchemy.exc
 from flask import Flask, Response, current_app, request
 from marshmallow import ValidationError
+from psycopg2.errors import UniqueViolation
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from citybus.errors import Refusal, Transient
 from citybus.http import metrics, translations
 from citybus.http.correlation import correlation
 from citybus.idempotency import Reply, in_flight, key_reused
+from citybus.tables import metadata
 from citybus.telemetry import logs
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -265,7 +267,15 @@ def install(app: Flask, own: Iterable[Kind] = ()) -> None:
         app.register_error_handler(error_type, lambda error, refusal_of=refusal_of: respond(render(refusal_of(error))))
 
 
+def duplicate(error: Exception) -> bool:
+    """Say whether `error` is that a row of the service exists already: who checked first was overtaken by another."""
+    cause = getattr(error, "orig", None)
+    return isinstance(cause, UniqueViolation) and cause.diag.table_name not in metadata.tables
+
+
 def _unexpected(error: Exception) -> Refusal:
+    if duplicate(error):
+        return Rejection("DUPLICATE")
     if away(error):
         _log.error("dependency away", exc_info=error)
         return Rejection("UNAVAILABLE")
