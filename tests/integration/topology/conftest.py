@@ -41,9 +41,7 @@ class City:
 
     def check(self) -> list[Drift]:
         """Return the drifts, passwords included."""
-        return topology.check(
-            self.vhost.admin_url, self.folder, self.password, vhost=self.vhost.name, today=self.today
-        )
+        return topology.check(self.vhost.admin_url, self.folder, self.password, vhost=self.vhost.name, today=self.today)
 
     def management_url(self, user: str) -> str:
         """Return the URL of the management API as a user."""

@@ -59,9 +59,7 @@ def _delete_queue(city: City) -> str:
 def _declare_queue_otherwise(city: City) -> str:
     arguments = {"x-queue-type": "quorum", "x-delivery-limit": 3}
     city.api.delete("queues", city.vhost.name, "assessment.supervision")
-    city.api.put(
-        "queues", city.vhost.name, "assessment.supervision", body={"durable": True, "arguments": arguments}
-    )
+    city.api.put("queues", city.vhost.name, "assessment.supervision", body={"durable": True, "arguments": arguments})
     return "assessment.supervision"
 
 
