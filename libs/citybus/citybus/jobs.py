@@ -344,9 +344,9 @@ class _Bell:
             stopping.wait(max(0.0, end - time.monotonic()))
 
     def _listen(self) -> Any:
-        connection: Any = self._engine.raw_connection()
-        connection.detach()
-        driver = connection.driver_connection
+        pooled = self._engine.raw_connection()
+        driver: Any = pooled.driver_connection
+        pooled.detach()
         driver.autocommit = True
         with driver.cursor() as cursor:
             cursor.execute(f"LISTEN {WAKE_UP}")

@@ -17,10 +17,10 @@ from alembic.config import Config
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, MetaData, NullPool, create_engine, text
+from sqlalchemy import URL, Connection, Engine, MetaData, NullPool, Table, create_engine, text
 from sqlalchemy.exc import OperationalError
 
-from citybus import audit, bus_schema
+from citybus import audit, bus_schema, tables
 from citybus.cases import tables as case_tables
 from citybus.errors import CityError, Transient
 from citybus.leadership import LOCK_SPACE
@@ -32,8 +32,15 @@ _LOCK_NOT_AVAILABLE: Final = "55P03"
 
 logger = logs.get(__name__)
 
-# The tables of cases are tables of the mechanism as well, and of the same metadata: importing their module adds them.
-BUS_METADATA: Final = case_tables.case_steps.metadata
+BUS_TABLES: Final = tuple(
+    {
+        table.name: table
+        for module in (tables, case_tables)
+        for table in vars(module).values()
+        if isinstance(table, Table)
+    }.values()
+)
+"""The tables of the mechanism as code has them today."""
 
 
 class Busy(Transient):
@@ -106,7 +113,7 @@ def run_environment(metadata: MetaData) -> None:
     """Run what alembic asks for: the whole body of a service's `migrations/env.py`."""
     context.configure(
         connection=context.config.attributes["connection"],
-        target_metadata=_all(metadata),
+        target_metadata=_wanted(metadata),
         transaction_per_migration=True,
     )
     with context.begin_transaction():
@@ -128,16 +135,16 @@ def drop_bus_tables(op: Operations) -> None:
 
 def drift(connection: Connection, metadata: MetaData) -> list[Any]:
     """Return how the database differs from the tables in code, as alembic's operations; empty where it does not."""
-    wanted = MetaData()
-    for part in _all(metadata):
-        for table in part.tables.values():
-            table.to_metadata(wanted)
     migration = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
-    return list(compare_metadata(migration, wanted))
+    return list(compare_metadata(migration, _wanted(metadata)))
 
 
-def _all(metadata: MetaData) -> list[MetaData]:
-    return [BUS_METADATA] if metadata is BUS_METADATA else [BUS_METADATA, metadata]
+def _wanted(metadata: MetaData) -> MetaData:
+    """Return the tables of a service together with those of the mechanism."""
+    wanted = MetaData(naming_convention=metadata.naming_convention)
+    for table in {table.name: table for table in (*BUS_TABLES, *metadata.tables.values())}.values():
+        table.to_metadata(wanted)
+    return wanted
 
 
 class AtHead:

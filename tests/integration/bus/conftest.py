@@ -8,6 +8,7 @@ from sqlalchemy import create_engine
 from citybus.database import engine
 from citybus.tables import metadata
 from dandang.local.provision import ServiceDatabase
+from tests.support.mechanism import Mechanism
 from tests.support.stock import Stock
 
 
@@ -28,3 +29,12 @@ def stock(stock_database: ServiceDatabase) -> Iterator[Stock]:
     made.clear()
     yield made
     app.dispose()
+
+
+@pytest.fixture
+def mechanism(module_database: ServiceDatabase) -> Iterator[Mechanism]:
+    """A service of the mechanism's tables alone, all of them empty."""
+    made = Mechanism(module_database)
+    made.clear()
+    yield made
+    made.close()

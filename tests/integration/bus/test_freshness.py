@@ -1,0 +1,69 @@
+"""How old a projection is."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from citybus import freshness
+from citybus.errors import Refusal
+from tests.support.mechanism import Mechanism
+
+
+def age(mechanism: Mechanism, source: str, seconds: int) -> None:
+    with mechanism.session() as session:
+        session.execute(
+            text(
+                "UPDATE projection_heartbeats SET last_seen = clock_timestamp() - make_interval(secs => :s) WHERE source = :n"
+            ),
+            {"s": seconds, "n": source},
+        )
+
+
+def test_one_replica_sends_each_heartbeat(mechanism: Mechanism) -> None:
+    sent: list[bool] = []
+    threads = [
+        threading.Thread(target=lambda: sent.append(freshness.send_heartbeat(mechanism.units, "assessment")))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(sent) == [False, False, False, True]
+    age(mechanism, "assessment", 60)
+    assert freshness.send_heartbeat(mechanism.units, "assessment")
+    with mechanism.sessions() as session:
+        rows = session.execute(text("SELECT type, subject, mandatory, sequence FROM outbox_messages ORDER BY position"))
+        assert [tuple(row) for row in rows] == [
+            ("assessment.service.heartbeat.v1", "service/assessment", False, 1),
+            ("assessment.service.heartbeat.v1", "service/assessment", False, 2),
+        ]
+
+
+def test_projection_is_stale_when_no_heartbeat_came_for_five_minutes(mechanism: Mechanism) -> None:
+    with mechanism.session() as session:
+        assert freshness.stale(session, "assessment") == ["assessment"]
+        freshness.note_heartbeat(session, "assessment")
+        freshness.note_heartbeat(session, "supervision")
+        assert freshness.stale(session, "assessment", "supervision") == []
+        freshness.require_fresh(session, "assessment", "supervision")
+    age(mechanism, "supervision", 301)
+    with mechanism.session() as session:
+        assert freshness.ages(session)["supervision"] >= timedelta(seconds=301)
+        with pytest.raises(Refusal) as refusal:
+            freshness.require_fresh(session, "assessment", "supervision", "incentive")
+    assert (refusal.value.code, refusal.value.status) == ("DEPENDENCY_STALE", 503)
+    assert refusal.value.figures == {"services": ["supervision", "incentive"], "limit_seconds": 300}
+    with mechanism.session() as session:
+        freshness.note_heartbeat(session, "supervision")
+        assert freshness.stale(session, "supervision") == []
+
+
+def test_domain_time_does_not_age_a_projection(mechanism: Mechanism) -> None:
+    with mechanism.session() as session:
+        freshness.note_heartbeat(session, "assessment")
+    mechanism.clock.advance(timedelta(days=90))
+    with mechanism.session() as session:
+        freshness.require_fresh(session, "assessment")
