@@ -18,6 +18,8 @@ from citybus.telemetry import logs, metrics
 
 logger = logs.get(__name__)
 
+# The most bytes of an event. What is larger is a document and belongs behind a reference.
+EVENT_BYTES: Final = 1024 * 1024
 _REASON_CHARACTERS: Final = 300
 _DECLINED: Final = (Fate.RETURNED, Fate.NACKED, Fate.REFUSED)
 
@@ -462,7 +464,9 @@ def run(
     relay = Relay(
         leadership=session,
         store=DatabaseOutbox(session),
-        publisher=PikaPublisher(amqp_url, app_id=service, limits=limits, on_confirm=told.confirm_seconds.observe),
+        publisher=PikaPublisher(
+            amqp_url, app_id=service, limits=limits or Limits(body=EVENT_BYTES), on_confirm=told.confirm_seconds.observe
+        ),
         wake_up=session,
         metrics=told,
         routes=watch,

@@ -1,5 +1,6 @@
 """The publisher to a real broker."""
 
+import os
 import socket
 import threading
 import time
@@ -7,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
+from itertools import islice
 from urllib.parse import quote, urlsplit
 
 import pika
@@ -48,11 +50,9 @@ def contents(amqp_url: str, queue: str) -> list[tuple[pika.BasicProperties, byte
     """Take what a queue holds."""
     with closing(pika.BlockingConnection(pika.URLParameters(amqp_url))) as connection:
         channel = connection.channel()
-        found = []
-        for _ in range(channel.queue_declare(queue, passive=True).method.message_count):
-            _, properties, body = channel.basic_get(queue, auto_ack=True)
-            found.append((properties, body))
-        return found
+        waiting = channel.queue_declare(queue, passive=True).method.message_count
+        messages = islice(channel.consume(queue, auto_ack=True), waiting)
+        return [(properties, body) for _, properties, body in messages]
 
 
 class _RabbitBench(PublisherBench):
@@ -132,6 +132,22 @@ class TestPikaPublisher(PublisherConformance):
         number = bench.connect()
         bench.proxy.reset()
         assert eventually(lambda: bench.publisher.tend() > number, what="reconnected")
+
+    def test_channel_that_the_broker_closed_while_idle_is_opened_again(self, bench: _RabbitBench) -> None:
+        number = bench.connect()
+        # a confirm of what was never delivered is an error that the broker answers by closing the channel
+        closed = bench.publisher._channel
+        closed.basic_ack(99)
+        assert eventually(lambda: bench.publisher.tend() == number and bench.publisher._channel is not closed)
+        assert bench.publisher.publish([message()]) == [CONFIRMED]
+
+    def test_connection_that_the_broker_closed_for_an_error_is_made_anew(self, bench: _RabbitBench) -> None:
+        number = bench.connect()
+        # a heartbeat that is not for the whole connection: a frame error
+        (fd,) = bench.publisher._loop._served
+        os.write(fd, b"\x08\x00\x01\x00\x00\x00\x00\xce")
+        assert eventually(lambda: bench.publisher.tend() > number, what="reconnected")
+        assert bench.publisher.publish([message()]) == [CONFIRMED]
 
     def test_confirm_is_awaited_for_as_long_as_the_broker_answers(self, bench: _RabbitBench) -> None:
         waited: list[float] = []

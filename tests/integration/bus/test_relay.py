@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,8 @@ class City:
         with closing(pika.BlockingConnection(pika.URLParameters(self.vhost.amqp_url))) as connection:
             channel = connection.channel()
             waiting = channel.queue_declare("taken", passive=True).method.message_count
-            return [str(channel.basic_get("taken", auto_ack=True)[1].message_id) for _ in range(waiting)]
+            messages = islice(channel.consume("taken", auto_ack=True), waiting)
+            return [str(properties.message_id) for _, properties, _ in messages]
 
 
 @pytest.fixture

@@ -137,6 +137,7 @@ class PublisherConformance:
     def test_message_that_cannot_be_taken_is_refused_and_keeps_no_other_from_going(
         self, bench: PublisherBench, bad: Outgoing
     ) -> None:
+        number = bench.connect()
         good = [message() for _ in range(120)]
         batch = [*good[:70], bad, *good[70:]]
         outcomes = bench.publisher.publish(batch)
@@ -144,6 +145,7 @@ class PublisherConformance:
         assert outcomes[70].reason
         assert outcomes[:70] + outcomes[71:] == [CONFIRMED] * 120
         assert first_occurrences(bench.arrived("taken")) == [each.message_id for each in good]
+        assert bench.connect() == number
 
     def test_many_refused_messages_are_each_found(self, bench: PublisherBench) -> None:
         batch = [message(exchange="no-such-exchange") if index % 7 == 3 else message() for index in range(60)]

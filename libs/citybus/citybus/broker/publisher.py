@@ -6,6 +6,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final, Protocol
@@ -164,7 +165,7 @@ class PikaPublisher:
         self._failures = 0
         self._connect_at = 0.0
         self._blocked = False
-        self._batch: _Batch | None = None
+        self._batch = _Batch(())
         self._last_tag = 0
         self._alone = 1  # so many messages more go one at a time
         self._heard_at = 0.0
@@ -189,7 +190,7 @@ class PikaPublisher:
             silence = time.monotonic() - self._heard_at
             if silence > self._limits.confirm and not self._blocked and not work.settled:
                 self._cut("no confirm in time")
-        self._batch = None
+        self._batch = _Batch(())
         return work.outcomes()
 
     def close(self) -> None:
@@ -243,13 +244,13 @@ class PikaPublisher:
     def _on_open(self, connection: Connection) -> None:
         connection.add_on_connection_blocked_callback(self._on_blocked)
         connection.add_on_connection_unblocked_callback(self._on_unblocked)
+        self._number += 1
         self._open_channel(connection)
 
     def _on_lost(self, _connection: Connection, error: BaseException) -> None:
         if isinstance(error, exceptions.ConnectionClosedByBroker) and error.reply_code != _CONNECTION_FORCED:
             self._accuse(f"{error.reply_code} {error.reply_text}")
-        if self._batch is not None:
-            self._batch.lose()
+        self._batch.lose()
         if not isinstance(error, exceptions.ConnectionClosedByClient):
             wait = min(self._limits.retry_most, self._limits.retry_first * 2**self._failures)
             self._connect_at = time.monotonic() + wait * random.uniform(0.5, 1)  # noqa: S311 - no secret
@@ -282,7 +283,6 @@ class PikaPublisher:
     def _on_ready(self, channel: Channel) -> None:
         self._channel = channel
         self._last_tag = 0
-        self._number += 1
         self._heard_at = time.monotonic()
         self._send()
         self._loop.stop()
@@ -292,26 +292,21 @@ class PikaPublisher:
         if isinstance(error, exceptions.ChannelClosedByBroker):
             logger.warning("broker closed the channel", code=error.reply_code)
             self._accuse(f"{error.reply_code} {error.reply_text}")
-            if self._batch is not None:
-                self._batch.take_back()
+            self._batch.take_back()
             self._open_channel(channel.connection)
 
     def _accuse(self, reason: str) -> None:
         """Blame the one message that is outstanding; if there are more, let them go one at a time from now on."""
-        if self._batch is not None:
-            self._alone = max(1, len(self._batch.outstanding))
-            if len(self._batch.outstanding) == 1:
-                self._batch.settle(next(iter(self._batch.outstanding)), Outcome(Fate.REFUSED, reason))
+        self._alone = max(1, len(self._batch.outstanding))
+        if len(self._batch.outstanding) == 1:
+            self._batch.settle(next(iter(self._batch.outstanding)), Outcome(Fate.REFUSED, reason))
 
     def _on_return(self, _channel: Channel, method: Any, properties: pika.BasicProperties, _body: bytes) -> None:
         # The broker returns a message before it confirms it.
-        if self._batch is not None:
-            self._batch.returned[str(properties.message_id)] = f"{method.reply_code} {method.reply_text}"
+        self._batch.returned[str(properties.message_id)] = f"{method.reply_code} {method.reply_text}"
 
     def _on_confirm(self, frame: Method[Any]) -> None:
         batch = self._batch
-        if batch is None:
-            return
         now = self._heard_at = time.monotonic()
         self._failures = 0
         tag: int = frame.method.delivery_tag
@@ -336,7 +331,7 @@ class PikaPublisher:
     def _send(self) -> None:
         """Send what may go now."""
         batch = self._batch
-        if batch is None or self._channel is None or self._blocked:
+        if self._channel is None or self._blocked:
             return
         window = 1 if self._alone else self._limits.window
         now = time.monotonic()
@@ -402,10 +397,8 @@ class _Batch:
     def settle(self, tag: int, outcome: Outcome) -> None:
         """Record the broker's word on a message that was sent."""
         index, _ = self.outstanding.pop(tag)
-        if self.returned and outcome is CONFIRMED:
-            reason = self.returned.pop(self.messages[index].message_id, None)
-            if reason is not None:
-                outcome = Outcome(Fate.RETURNED, reason)
+        if outcome is CONFIRMED and self.messages[index].message_id in self.returned:
+            outcome = Outcome(Fate.RETURNED, self.returned[self.messages[index].message_id])
         self.conclude(index, outcome)
 
     def conclude(self, index: int, outcome: Outcome) -> None:
@@ -451,9 +444,6 @@ class _Loop(IOLoop):  # type: ignore[misc] # pika has types but not the marker t
     def cut(self) -> None:
         """Shut the served sockets down in both directions, so that their owner finds them ended."""
         for fd in self._served:
-            with socket.socket(fileno=os.dup(fd)) as line:
-                try:
-                    line.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    # It was never connected, or the peer has ended it already: its owner learns that as well.
-                    continue
+            # One that was never connected, or was ended by its peer, fails here and tells its owner by itself.
+            with socket.socket(fileno=os.dup(fd)) as line, suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
