@@ -1,6 +1,7 @@
 """How each kind of process is run once it is known which: settings, logs, health, the work itself, and its end."""
 
 import importlib
+import importlib.util
 import signal
 import sys
 import threading
@@ -20,6 +21,7 @@ from citybus.settings import (
     MigrateSettings,
     Process,
     RelaySettings,
+    Settings,
     SettingsError,
     WorkerSettings,
 )
@@ -36,7 +38,7 @@ def run(service: str, kind: str, environ: Mapping[str, str]) -> int:
     """Run one process of `service` until it is told to stop, and return its exit code."""
     process = Process(kind)
     try:
-        found = settings.load(service, process, environ)
+        found = settings.load(service, process, environ, _kinds_of(service))
     except SettingsError as error:
         print(error, file=sys.stderr)
         return settings.EXIT_CODE
@@ -57,6 +59,14 @@ def run(service: str, kind: str, environ: Mapping[str, str]) -> int:
     finally:
         built.engine.dispose()
         logger.info("process ends")
+
+
+def _kinds_of(service: str) -> Mapping[Process, type[Settings]]:
+    """Return the settings of each kind of process: `KINDS` of the service's module `settings`, where it has one."""
+    if importlib.util.find_spec(f"{service}.settings") is None:
+        return settings.KINDS
+    kinds: Mapping[Process, type[Settings]] = importlib.import_module(f"{service}.settings").KINDS
+    return kinds
 
 
 def migrations_of(service: str) -> Path:

@@ -222,17 +222,25 @@ KINDS: Mapping[Process, type[Settings]] = {
 S = TypeVar("S", bound=Settings)
 
 
-def load(service: str, process: Process, environ: Mapping[str, str]) -> Settings:
-    """Return the settings of one process of `service` from `environ`.
+def load(
+    service: str, process: Process, environ: Mapping[str, str], kinds: Mapping[Process, type[Settings]] = KINDS
+) -> Settings:
+    """Return the settings of one process of `service` from `environ`: of the class that `kinds` gives.
 
     A variable `NAME` may be given as `NAME_FILE`, the path of a file that holds the value (a line end at its end is
     not part of it). An empty variable counts as absent. Raises SettingsError naming every wrong variable.
     """
-    return read(KINDS[process], service, process, environ)
+    return read(kinds[process], service, process, environ, kinds)
 
 
-def read(kind: type[S], service: str, process: Process, environ: Mapping[str, str]) -> S:
-    """Return settings of class `kind`: for a service whose processes know more than the shared ones do."""
+def read(
+    kind: type[S],
+    service: str,
+    process: Process,
+    environ: Mapping[str, str],
+    kinds: Mapping[Process, type[Settings]] = KINDS,
+) -> S:
+    """Return settings of class `kind`; `kinds` are those of the service's processes, whose variables are known too."""
     prefix = service.upper().replace("-", "_")
     variables = _variables(kind, prefix)
     problems: dict[str, str] = {}
@@ -257,7 +265,7 @@ def read(kind: type[S], service: str, process: Process, environ: Mapping[str, st
     return kind(
         service=service,
         process=process,
-        unknown=_unknown(prefix, environ, variables.values()),
+        unknown=_unknown(prefix, environ, variables.values(), kinds),
         **{name: values[variable.name] for name, variable in variables.items()},
     )
 
@@ -302,9 +310,11 @@ def _contradictions(kind: type[Settings], values: Mapping[str, Any]) -> dict[str
     return problems
 
 
-def _unknown(prefix: str, environ: Mapping[str, str], own: Iterable[Variable]) -> tuple[str, ...]:
+def _unknown(
+    prefix: str, environ: Mapping[str, str], own: Iterable[Variable], kinds: Mapping[Process, type[Settings]]
+) -> tuple[str, ...]:
     """Return the variables of this service that no kind of process reads, with the name that was perhaps meant."""
-    known = {variable.name for kind in KINDS.values() for variable in _variables(kind, prefix).values()}
+    known = {variable.name for kind in kinds.values() for variable in _variables(kind, prefix).values()}
     known.update(variable.name for variable in own)
     unknown = []
     for name in sorted(environ):

@@ -1,8 +1,11 @@
 """Settings: typed, told wrong all at once, never showing a secret."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import pytest
+from marshmallow import fields
 
 from citybus import settings
 from citybus.clock import FileClock, SystemClock
@@ -14,6 +17,7 @@ from citybus.settings import (
     Process,
     RelaySettings,
     SettingsError,
+    Variable,
     WorkerSettings,
 )
 
@@ -161,3 +165,19 @@ def test_misspelt_variables_of_the_service_are_named(environ: dict[str, str]) ->
     environ |= {"ASSESSMENT_DATABSE_URL": "x", "ASSESSMENT_ZZZ": "1", "SUPERVISION_FOO": "1", "CITY_FOO": "1"}
     found = settings.load("assessment", Process.WORKER, environ)
     assert found.unknown == ("ASSESSMENT_DATABSE_URL (ASSESSMENT_DATABASE_URL?)", "ASSESSMENT_ZZZ")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PainterSettings(WorkerSettings):
+    colour: Annotated[str, Variable("{SERVICE}_COLOUR", fields.String(required=True))]
+
+
+def test_a_service_may_know_more_than_the_others(environ: dict[str, str]) -> None:
+    kinds = {**settings.KINDS, Process.WORKER: PainterSettings}
+    environ["ASSESSMENT_COLOUR"] = "red"
+    found = settings.load("assessment", Process.WORKER, environ, kinds)
+    assert isinstance(found, PainterSettings)
+    assert found.colour == "red"
+    # Another process of the service does not read it, and does not call it unknown either.
+    assert settings.load("assessment", Process.API, environ, kinds).unknown == ()
+    assert settings.load("assessment", Process.API, environ).unknown == ("ASSESSMENT_COLOUR",)
