@@ -14,21 +14,21 @@ from citybus.ids import new_id
 from tests.support.broker import Vhost
 
 
-def make_event(
-    subject: str = "box/1", sequence: int = 1, type: str = "shop.box.packed.v1", **changes: Any
-) -> Event:
+def make_event(subject: str = "box/1", sequence: int = 1, **changes: Any) -> Event:
     """Return an event of a shop that packs boxes: no word of the city's."""
+    event_type = changes.get("type", "shop.box.packed.v1")
     fields: dict[str, Any] = {
         "id": new_id(),
+        "type": event_type,
         "source": "/city/000000/shop",
         "time": datetime(2026, 3, 2, 9, tzinfo=UTC),
-        "dataschema": f"urn:city:schema:{type}",
+        "dataschema": f"urn:city:schema:{event_type}",
         "data": {"weight": sequence},
         "correlationid": new_id(),
         "actor": "system:shop",
         "dataclass": "L2",
     }
-    return Event(type=type, subject=subject, sequence=sequence, **(fields | changes))
+    return Event(subject=subject, sequence=sequence, **(fields | changes))
 
 
 def delivery_of(event: Event, **changes: Any) -> Delivery:

@@ -100,7 +100,9 @@ class Stock:
 
     def cursor(self, subject: str) -> tuple[int, str | None] | None:
         """Return the last sequence applied and the id of the event that holds the subject back."""
-        wanted = select(subject_cursors.c.last, subject_cursors.c.blocked_by).where(subject_cursors.c.subject == subject)
+        wanted = select(subject_cursors.c.last, subject_cursors.c.blocked_by).where(
+            subject_cursors.c.subject == subject
+        )
         with self.engine.connect() as connection:
             row = connection.execute(wanted).one_or_none()
         return (row.last, row.blocked_by) if row else None

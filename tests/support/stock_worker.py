@@ -85,7 +85,10 @@ class Worker:
                     """)
                 )
                 uow.session.execute(text("SELECT pg_sleep(0.3)"))
-                uow.session.execute(text("UPDATE runs SET ended = clock_timestamp() WHERE ended IS NULL AND process = :process"), {"process": os.getpid()})
+                uow.session.execute(
+                    text("UPDATE runs SET ended = clock_timestamp() WHERE ended IS NULL AND process = :process"),
+                    {"process": os.getpid()},
+                )
                 uow.commit()
             raise KeyError("a run that fails is not the last")
 

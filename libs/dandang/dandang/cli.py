@@ -6,7 +6,7 @@ import sys
 import click
 
 from citybus.errors import CityError
-from dandang.commands import contracts, down, prepare, status, token, topology, up
+from dandang.commands import contracts, dead, down, prepare, status, token, topology, up
 from dandang.local import city
 from dandang.local.errors import LocalError
 from dandang.local.state import RunFolder
@@ -29,6 +29,7 @@ def cli(context: click.Context) -> None:
 cli.add_command(up.up)
 cli.add_command(down.down)
 cli.add_command(status.status)
+cli.add_command(dead.dead)
 cli.add_command(prepare.prepare)
 cli.add_command(token.token)
 cli.add_command(topology.topology)
