@@ -1,0 +1,1 @@
+"""The files of the topology, and how names are matched."""
