@@ -80,14 +80,14 @@ class Postgres:
 
 @contextmanager
 def private_postgres(folder: Path, settings: Mapping[str, str] = local.SCRATCH) -> Iterator[Postgres]:
-    """Run a private cluster that belongs to `folder`; it is killed at the end and its data removed."""
+    """Run a private cluster that belongs to `folder`; its data is removed at the end."""
     cluster = local.new_cluster(folder, port=ports.choose(), password=uuid4().hex, settings=settings)
     try:
         postgres = Postgres(cluster.url(), cluster, local.start(cluster))
         try:
             yield postgres
         finally:
-            postgres.kill()
+            postgres.stop()  # not killed: shared memory would stay behind
     finally:
         shutil.rmtree(cluster.home, ignore_errors=True)
 

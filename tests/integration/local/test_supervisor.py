@@ -181,3 +181,28 @@ def test_program_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     os.kill(parent.pid, signal.SIGKILL)
     eventually(lambda: process.started_at(child.pid) != child.started, within=5)
     parent.kill()
+
+
+def test_adopted_processes_are_collected_and_own_ones_left(tmp_path: Path) -> None:
+    code = (
+        "import subprocess, sys, time\n"
+        "from dandang.local import process\n"
+        "process.adopt_orphans()\n"
+        "own = subprocess.Popen([sys.executable, '-c', 'raise SystemExit(7)'])\n"
+        "subprocess.run(['sh', '-c', 'sleep 0.3 & echo'])\n"
+        "give_up = time.monotonic() + 10\n"
+        "def remains():\n"
+        "    return subprocess.run(['ps', '--ppid', str(process.os.getpid()), '-o', 'stat='], capture_output=True,"
+        " text=True).stdout.count('Z')\n"
+        "while remains() < 2:\n"
+        "    assert time.monotonic() < give_up\n"
+        "while remains():\n"
+        "    assert time.monotonic() < give_up\n"
+        "    process.reap_orphans({own.pid})\n"
+        "    own.poll()\n"
+        "assert own.returncode == 7\n"
+    )
+    env = process.environment(tmp_path, PYTHONPATH=os.pathsep.join(sys.path))
+    program = Program("parent", (sys.executable, "-c", code), env, tmp_path, tmp_path / "parent.log")
+    Supervisor(print).run_all_once(program)
+    assert program.log.read_text().strip() == ""

@@ -79,6 +79,7 @@ def stay_up(city: LocalCity, play: bool = False) -> None:
         player = subprocess.Popen(program_of_this_command("slice")) if play else None
         while True:
             city.supervisor.look()
+            process.reap_orphans(city.supervisor.pids() | ({player.pid} if player is not None else set()))
             if player is not None and (code := player.poll()) is not None:
                 if code:
                     click.echo(

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -198,6 +198,16 @@ def end_descendants() -> None:
     """End every process below this one, and those that they start meanwhile."""
     while left := descendants():
         end(left)
+    reap_orphans(set())
+
+
+def reap_orphans(own: Collection[int]) -> None:
+    """Collect adopted processes that have ended. Those in `own` are left to whoever started them."""
+    with suppress(ChildProcessError):
+        while found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if found.si_pid in own:
+                return  # its owner collects it soon, and others can be seen again
+            os.waitpid(found.si_pid, os.WNOHANG)
 
 
 def describe_exit(code: int) -> str:

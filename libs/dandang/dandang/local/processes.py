@@ -76,8 +76,14 @@ class CitySurroundings:
         """Yield every long-running process of each service that is there."""
         for service in self._present():
             for kind in KINDS:
-                more = {"CITY_RABBITMQ_MONITOR_URL": self.monitor_url} if kind == "relay" else {}
+                more = self._relays() if kind == "relay" else {}
                 yield self._program(service, kind, more, ready_within=60)
+
+    def _relays(self) -> dict[str, str]:
+        return {
+            "CITY_RABBITMQ_MONITOR_URL": self.monitor_url,
+            "CITY_TOPOLOGY_DIR": str(self.project / "deploy" / "rabbitmq"),
+        }
 
     def _present(self) -> Iterator[ServiceSurroundings]:
         for service in self.services:

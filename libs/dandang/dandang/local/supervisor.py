@@ -59,6 +59,10 @@ class Supervisor:
         """All programs, in the order of their start."""
         return [watched for group in self.groups for watched in group]
 
+    def pids(self) -> set[int]:
+        """The ids of the processes that were started here, ended ones too."""
+        return {watched.running.pid for watched in self.watched}
+
     def start(self, *programs: Program) -> None:
         """Start programs as one group, without waiting for them."""
         group: list[Watched] = []
