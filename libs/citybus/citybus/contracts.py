@@ -49,7 +49,7 @@ _KEYWORDS: Final = frozenset(
         "x-revision",
     ]
 )
-_ROOT_KEYWORDS: Final = _KEYWORDS | {
+_ROOT_KEYWORDS: Final = (_KEYWORDS - {"additionalProperties"}) | {
     "$schema", "$id", "x-subject", "x-ordered", "x-consumers", "x-changes",
 }  # fmt: skip
 _FREE: Final = frozenset({"title", "description", "x-zh", "x-consumers", "x-ordered", "x-changes", "x-revision"})

@@ -1,0 +1,1 @@
+"""The rules of contracts, on contracts made up for the purpose."""
