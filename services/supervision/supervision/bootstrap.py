@@ -55,8 +55,8 @@ def build(settings: ServingSettings) -> Service:
 
     def worker() -> type:
         # Imported here alone: Nameko and eventlet belong to the worker's process.
-        from supervision.entrypoints.events import worker
+        from supervision.entrypoints.worker import worker
 
         return worker(*bound)
 
-    return Service(engine=engine, units=units, api=api, worker=worker, missing_bindings=list)
+    return Service(engine=engine, units=units, api=api, worker=worker)

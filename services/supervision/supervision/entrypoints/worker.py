@@ -1,0 +1,48 @@
+"""The worker process: the queues and the timers, hosted by Nameko."""
+
+from typing import Any
+
+from citybus import deadlines
+from citybus.cases import Cases
+from citybus.cases.timers import handlers
+from citybus.freshness import send_heartbeat
+from citybus.nameko_ext import consume, every, units_of_work
+from supervision.entrypoints.events import subscriptions
+
+
+def worker(inspections: Cases, findings: Cases) -> type:
+    """Return the Nameko service of the worker process."""
+    queues = subscriptions(findings)
+    on_time = handlers((inspections, findings))
+
+    class Worker:
+        """The queues and the timers of supervision."""
+
+        name = "supervision"
+        units = units_of_work()
+
+        @consume(queues["supervision.assessment"])
+        def on_assessment(self, batch: Any) -> None:
+            batch.apply(self.units)
+
+        @consume(queues["supervision.incentive"])
+        def on_incentive(self, batch: Any) -> None:
+            batch.apply(self.units)
+
+        @consume(queues["supervision.notification"])
+        def on_notification(self, batch: Any) -> None:
+            batch.apply(self.units)
+
+        @consume(queues["supervision.heartbeat"])
+        def on_heartbeat(self, batch: Any) -> None:
+            batch.apply(self.units)
+
+        @every(seconds=2)
+        def fire_deadlines(self) -> None:
+            deadlines.fire_due(self.units, on_time)
+
+        @every(seconds=15)
+        def send_heartbeat(self) -> None:
+            send_heartbeat(self.units, self.name)
+
+    return Worker

@@ -1,0 +1,119 @@
+"""The machines as the domain draws them, the rule pack, and that each code is declared for its readers."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import supervision
+from citybus.cases import CaseType
+from citybus.http.problems import COMMON
+from supervision.domain.finding import FINDING
+from supervision.domain.inspection import INSPECTION
+from supervision.entrypoints.problems import PROBLEMS
+from tests.support.supervision import MONDAY, rulebook
+
+PACKAGE = Path(supervision.__file__).parent
+
+LEADS_ON = {
+    "inspection": {
+        ("PLANNED", "revise", "PLANNED"),
+        ("PLANNED", "approve", "APPROVED"),
+        ("PLANNED", "cancel", "CANCELLED"),
+        ("APPROVED", "start", "IN_PROGRESS"),
+        ("APPROVED", "cancel", "CANCELLED"),
+        ("IN_PROGRESS", "report", "REPORTED"),
+        ("REPORTED", "close", "CLOSED"),
+    },
+    "finding": {
+        ("DRAFT", "revise", "DRAFT"),
+        ("DRAFT", "attach", "DRAFT"),
+        ("DRAFT", "notify", "NOTIFIED"),
+        ("NOTIFIED", "attach", "NOTIFIED"),
+        ("NOTIFIED", "serve", "NOTIFIED"),
+        ("NOTIFIED", "plea", "PLEA_RECEIVED"),
+        ("NOTIFIED", "sign", "NOTIFIED"),
+        ("NOTIFIED", "verify", "VERIFIED"),
+        ("NOTIFIED", "reject", "REJECTED"),
+        ("NOTIFIED", "apply_tolerance", "NOTIFIED"),
+        ("PLEA_RECEIVED", "attach", "PLEA_RECEIVED"),
+        ("PLEA_RECEIVED", "serve", "PLEA_RECEIVED"),
+        ("PLEA_RECEIVED", "plea", "PLEA_RECEIVED"),
+        ("PLEA_RECEIVED", "sign", "PLEA_RECEIVED"),
+        ("PLEA_RECEIVED", "verify", "VERIFIED"),
+        ("PLEA_RECEIVED", "reject", "REJECTED"),
+        ("PLEA_RECEIVED", "apply_tolerance", "PLEA_RECEIVED"),
+        ("VERIFIED", "apply_tolerance", "VERIFIED"),
+        ("REJECTED", "apply_tolerance", "REJECTED"),
+    },
+}
+
+
+@pytest.mark.parametrize("case_type", [INSPECTION, FINDING], ids=lambda case_type: case_type.kind)
+def test_the_machine_has_these_transitions_and_no_other(case_type: CaseType) -> None:
+    assert set(case_type.transitions) == LEADS_ON[case_type.kind]
+
+
+def raised_codes() -> set[str]:
+    """Return the codes of all refusals in the service's source."""
+    codes = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Refusal":
+                assert isinstance(node.args[0], ast.Constant)
+                codes.add(node.args[0].value)
+    return codes | {
+        action.same_code
+        for case_type in (INSPECTION, FINDING)
+        for action in case_type.actions.values()
+        if action.eyes > 1
+    }
+
+
+def test_every_refusal_is_declared_on_the_page_of_problems() -> None:
+    declared = {kind.code for kind in (*PROBLEMS, *COMMON)}
+    assert raised_codes() <= declared
+    own = {kind.code for kind in PROBLEMS} - {"APPROVAL_DIFFERS", "REASON_MISSING"}
+    assert own <= raised_codes(), "a code that nothing raises"
+
+
+def asked_rules() -> set[str]:
+    """Return the keys of rules that the source names, in calls of `rule`, `due` and in deadlines."""
+    keys = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                keys.add(node.value)
+    return keys
+
+
+def test_every_rule_of_the_pack_is_asked_for() -> None:
+    asked = asked_rules() | {f"finding.weight.severity_{severity}" for severity in range(1, 6)}
+    assert set(rulebook().on(MONDAY.date())) <= asked
+
+
+def test_every_catalogue_is_bilingual() -> None:
+    rules = rulebook().on(MONDAY.date())
+    for key in ("inspection.themes", "finding.types", "finding.reason_codes"):
+        for code, entry in rules[key].items():
+            assert all((entry["zh"], entry["en"])), f"{key} {code}"
+
+
+def test_what_is_above_the_discipline_threshold_is_in_the_catalogues() -> None:
+    rules = rulebook().on(MONDAY.date())
+    assert set(rules["finding.discipline_threshold.types"]) <= set(rules["finding.types"])
+    assert set(rules["finding.discipline_threshold.reason_codes"]) <= set(rules["finding.reason_codes"])
+
+
+def test_the_ten_circumstances_of_recall_are_among_the_reason_codes() -> None:
+    codes = rulebook().on(MONDAY.date())["finding.reason_codes"]
+    assert sorted(entry["recall"] for entry in codes.values() if "recall" in entry) == list(range(1, 11))
+
+
+def test_the_domain_imports_no_machinery() -> None:
+    banned = {"sqlalchemy", "marshmallow", "nameko", "flask", "pika", "eventlet"}
+    for path in (PACKAGE / "domain").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not {name.partition(".")[0] for name in names} & banned, path.name
