@@ -31,15 +31,14 @@ class Service:
     """What a service is made of, as `<service>.bootstrap.build(settings)` returns it for one process.
 
     Nothing in it may connect to anything yet. `api` makes the application around the health that it is given; `worker`
-    returns the Nameko service class; `jobs` are the handlers by kind, `regular` what the job process does beside them;
-    `missing_bindings` says, a line each, which bindings of the service's contracts the broker lacks (for the relay).
+    returns the Nameko service class; `jobs` are the handlers by kind, `regular` what the job process does beside them.
+    A service whose processes know more than the shared settings has them in `<service>.settings.KINDS`.
     """
 
     engine: Engine
     units: Units
     api: Callable[[Health], Flask]
     worker: Callable[[], type]
-    missing_bindings: Callable[[], Sequence[str]]
     jobs: Mapping[str, JobHandler] = field(default_factory=dict)
     regular: tuple[Every, ...] = ()
 

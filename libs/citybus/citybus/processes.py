@@ -9,12 +9,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import Engine, text
 
 from citybus import audit, migrations, settings
+from citybus.clock import SystemClock
 from citybus.errors import CityError
 from citybus.launcher import Service
+from citybus.outbox import EVENTS
 from citybus.settings import (
     ApiSettings,
     JobSettings,
@@ -125,8 +128,14 @@ def _not_consumed(ready: Mapping[str, bool]) -> str:
 
 
 def _relay(built: Service, found: RelaySettings) -> int:
-    from citybus import relay
+    from citybus import relay, topology
 
+    try:
+        wanted = topology.load(found.topology_dir, SystemClock().today()).routes(found.service, EVENTS)
+    except topology.TopologyInvalid as error:
+        print(error, file=sys.stderr)
+        return settings.EXIT_CODE
+    vhost = unquote(urlsplit(found.amqp_url).path.removeprefix("/"))
     health = Health()
     stop = threading.Event()
     _on_signal(stop.set, health)
@@ -136,7 +145,7 @@ def _relay(built: Service, found: RelaySettings) -> int:
             database_url=found.database_url.render_as_string(hide_password=False),
             amqp_url=found.amqp_url,
             stop=stop,
-            missing_bindings=built.missing_bindings,
+            missing_bindings=lambda: topology.missing_bindings(found.monitor_url, wanted, vhost=vhost),
             register=lambda checks: _add_all(health, checks),
             alive=health.beat,
         )

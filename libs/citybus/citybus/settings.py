@@ -187,7 +187,13 @@ class WorkerSettings(BrokerSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class RelaySettings(BrokerSettings):
-    """Settings of a relay process. `monitor_url` is the management API under a user that may only look."""
+    """Settings of a relay process.
+
+    `monitor_url` is the management API under a user that may only look, `topology_dir` the folder that says which
+    bindings there should be.
+    """
+
+    topology_dir: Annotated[Path, Variable("CITY_TOPOLOGY_DIR", _ExistingPath(required=True))]
 
     monitor_url: Annotated[
         str,

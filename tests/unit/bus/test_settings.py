@@ -38,6 +38,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
         "ASSESSMENT_HTTP_PORT": "8101",
         "ASSESSMENT_HEALTH_PORT": "8102",
         "CITY_RABBITMQ_MONITOR_URL": f"http://monitor:{SECRET}@broker:15672",
+        "CITY_TOPOLOGY_DIR": str(tmp_path),
         "PATH": "/bin",
     }
 
