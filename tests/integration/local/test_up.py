@@ -160,6 +160,18 @@ def test_second_up_says_where_it_is(city: City) -> None:
     assert str(city.run.read().ports["management"]) in second.stdout
 
 
+def test_commands_find_the_city_of_this_machine(city: City) -> None:
+    assert city.command("topology", "check").returncode == 0
+    assert city.command("token", "--sub", "s1", "--role", "ORG").stdout.count(".") == 2
+
+
+def test_commands_keep_to_a_city_that_the_environment_names(city: City) -> None:
+    elsewhere = City(
+        city.folder, CITY_RABBITMQ_ADMIN_URL="http://u:p@127.0.0.1:9", CITY_AMQP_URL="amqp://u:p@127.0.0.1:9/x"
+    )
+    assert json.loads(elsewhere.command("status", "--json").stdout)["queues"] is None
+
+
 def test_crashed_process_comes_back_and_is_told(city: City) -> None:
     before = next(each for each in city.run.read().processes if each.name == "incentive-worker")
     os.kill(before.pid, signal.SIGKILL)
