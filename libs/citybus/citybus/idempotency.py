@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import BigInteger, CursorResult, bindparam, column, delete, func, select, true, values
+from sqlalchemy import BigInteger, CursorResult, bindparam, delete, func, literal_column, select, true
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -101,7 +101,7 @@ def forget(session: Session, before: datetime) -> int:
     return cast(CursorResult[Any], done).rowcount
 
 
-_one = values(column("one", BigInteger), name="one").data([(1,)])
+_one = select(literal_column("1").label("one")).subquery("one")
 _CLAIM = (
     select(
         func.pg_try_advisory_xact_lock(bindparam("lock", type_=BigInteger)).label("claimed"),

@@ -22,7 +22,7 @@ def engine(module_database: ServiceDatabase) -> Iterator[Engine]:
     tables.metadata.create_all(owner)
     sample.metadata.create_all(owner)
     owner.dispose()
-    made = database.engine(str(module_database.app_url), application="test")
+    made = database.engine(module_database.app_url, application="test")
     yield made
     made.dispose()
 

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 import flask_smorest
 import orjson
 from flask import Flask, Request, current_app, request
-from marshmallow import ValidationError, fields
+from marshmallow import Schema, ValidationError, fields
 from webargs import core
 from webargs.flaskparser import FlaskParser
 
@@ -120,6 +120,10 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
     """A flask-smorest blueprint whose arguments are read by our parser."""
 
     ARGUMENTS_PARSER = Parser()
+
+    def arguments(self, schema: type[Schema] | Schema, **options: Any) -> Any:
+        """Read arguments by `schema`. It is made once: webargs would make it anew for each request."""
+        return super().arguments(schema() if isinstance(schema, type) else schema, **options)
 
 
 class AsOf(fields.DateTime):

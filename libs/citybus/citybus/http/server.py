@@ -10,8 +10,24 @@ from typing import Any, Final
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.workers.gthread import ThreadWorker
 
 _MEMORY: Final = "/dev/shm"  # noqa: S108  gunicorn makes its file there with a random name, and unlinks it at once
+
+
+class Worker(ThreadWorker):
+    """gunicorn's threaded worker, which stops listening as soon as it is told to stop.
+
+    Left to itself it keeps its sockets open until the last request is answered: the kernel goes on taking connections
+    that nobody will serve. Refused at once, a client or a proxy tries the next process.
+    """
+
+    def set_accept_enabled(self, enabled: bool | None) -> None:
+        """Accept connections or not; in the end, not even those that wait."""
+        super().set_accept_enabled(enabled)
+        if not self.alive:
+            for listener in self.sockets:
+                listener.close()
 
 
 class Server(BaseApplication):
@@ -50,7 +66,7 @@ def serve(
         {
             "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
             "workers": 1,
-            "worker_class": "gthread",
+            "worker_class": Worker,
             "threads": threads,
             "timeout": request_seconds,
             "graceful_timeout": drain_seconds,
