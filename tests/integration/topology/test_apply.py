@@ -78,7 +78,8 @@ def _bind_more(city: City) -> str:
 
 def _bind_an_exchange(city: City) -> str:
     path = ("bindings", city.vhost.name, "e", "city.events", "e", "amq.fanout")
-    city.api.post(*path, body={"routing_key": "#", "arguments": {"x": "y"}})
+    for arguments in ({"x": "y"}, {}):
+        city.api.post(*path, body={"routing_key": "#", "arguments": arguments})
     return "city.events --#--> amq.fanout"
 
 
@@ -193,6 +194,18 @@ def test_declared_otherwise_is_refused_and_nothing_is_done(
     assert missing in {drift.name for drift in city.check()}
     city.api.delete(where, city.vhost.name, name)
     city.apply()
+
+
+def test_what_is_not_ours_is_left_alone(city: City) -> None:
+    vhost = city.vhost.name
+    city.api.put("exchanges", vhost, "theirs", body={"type": "topic", "durable": True})
+    city.api.put("queues", vhost, "theirs.queue", body={"durable": True, "arguments": {"x-queue-type": "classic"}})
+    city.api.post("bindings", vhost, "e", "theirs", "q", "theirs.queue", body={"routing_key": "#", "arguments": {}})
+    outcome = city.apply(prune=True)
+    assert (outcome.done, outcome.left) == ((), ())
+    assert city.api.get("bindings", vhost, "e", "theirs", "q", "theirs.queue")
+    city.api.delete("queues", vhost, "theirs.queue")
+    city.api.delete("exchanges", vhost, "theirs")
 
 
 def test_strangers_with_rights_are_reported_and_left(city: City) -> None:

@@ -66,9 +66,9 @@ class DriftKind(StrEnum):
     TAGS_DIFFER = "TAGS_DIFFER"
     PASSWORD_DIFFERS = "PASSWORD_DIFFERS"  # noqa: S105 - the name of a difference, not a password
     LIMITS_DIFFER = "LIMITS_DIFFER"
+    TOPIC_PERMISSION_DIFFERS = "TOPIC_PERMISSION_DIFFERS"  # before what it narrows
     PERMISSION_DIFFERS = "PERMISSION_DIFFERS"
     PERMISSION_EXTRA = "PERMISSION_EXTRA"
-    TOPIC_PERMISSION_DIFFERS = "TOPIC_PERMISSION_DIFFERS"
     POLICY_OVERRIDES = "POLICY_OVERRIDES"
 
 
@@ -365,7 +365,7 @@ def _mend(management: Management, drift: Drift, vhost: str, passwords: Passwords
         case DriftKind.PERMISSION_DIFFERS:
             management.put("permissions", vhost, name, body=wanted)
             _disconnect(management, name, had=found)
-        case DriftKind.TOPIC_PERMISSION_DIFFERS:
+        case _:  # TOPIC_PERMISSION_DIFFERS: `mend` lets no other kind pass
             _mend_topic(management, vhost, drift)
             _disconnect(management, name, had=found)
 
