@@ -77,7 +77,7 @@ class CitySurroundings:
         for service in self._present():
             for kind in KINDS:
                 more = self._relays() if kind == "relay" else {}
-                yield self._program(service, kind, more, ready_within=60)
+                yield self._program(service, kind, more, ready_within=120)
 
     def _relays(self) -> dict[str, str]:
         return {
