@@ -19,7 +19,7 @@ class OldBroker(Management):
 
 
 def test_broker_that_cannot_keep_the_guarantees_is_refused() -> None:
-    with OldBroker("http://u:p@127.0.0.1:9") as management, pytest.raises(BrokerTooOld, match="3.10 or later"):
+    with OldBroker("http://u:p@127.0.0.1:9") as management, pytest.raises(BrokerTooOld, match=r"3\.10 or later"):
         compare(management, Topology({}, {}, frozenset(), {}), "city")
 
 
