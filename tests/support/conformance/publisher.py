@@ -1,5 +1,6 @@
 """What every publisher does, the one in memory and the one to RabbitMQ alike."""
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from uuid import uuid4
@@ -190,8 +191,10 @@ class PublisherConformance:
 
     def test_silent_broker_is_given_up(self, bench: PublisherBench) -> None:
         bench.fall_silent()
+        began = time.monotonic()
         outcomes = bench.publisher.publish([message(), message()])
         assert outcomes == [UNKNOWN, HELD]
+        assert time.monotonic() - began < 3 * LIMITS.confirm, "the missed heartbeats told it, not the missing confirm"
         assert not bench.publisher.tend()
         bench.restore()
         assert bench.connect() > 1
