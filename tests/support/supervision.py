@@ -6,16 +6,18 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, select, text
+from sqlalchemy import Engine, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import sessionmaker
 
 from citybus import inbox, migrations, tables
 from citybus.cases import Actor, Cases, Past, Step
 from citybus.clock import ZONE, FixedClock
+from citybus.database import engine as bus_engine
 from citybus.envelope import Event
 from citybus.freshness import note_heartbeat
 from citybus.ids import new_id
@@ -35,6 +37,7 @@ from supervision.persistence.models import Base, CadreRow, UnitRow
 from tests.support.postgres import ServiceDatabase
 
 CITY = "420200"
+CONTRACTS = Path(__file__).parents[2] / "contracts"
 MONDAY = datetime(2024, 3, 4, 9, tzinfo=ZONE)
 """A Monday after which four weeks without any holiday follow."""
 
@@ -265,9 +268,9 @@ class City:
         }
         return self.event(f"notification.delivery.{how}.v1", f"delivery/{delivery}", data | changes)
 
-    def tolerance(self, finding: Any, case: str, step_: str, **changes: Any) -> Event:
-        """Return the event that a tolerance case about `finding` took a step."""
-        data = {"case": case, "finding": finding.id, "decision": None, "factor": None} | changes
+    def tolerance(self, about: Any, case: str, step_: str, **changes: Any) -> Event:
+        """Return the event that a tolerance case about a finding took a step."""
+        data = {"case": case, "finding": about.id, "decision": None, "factor": None} | changes
         return self.event(f"incentive.tolerance.{step_}.v1", f"tolerance/{case}", data)
 
     def with_evidence(self, content: bytes = PDF) -> str:
@@ -332,7 +335,7 @@ class City:
 def start_city(database: ServiceDatabase) -> Iterator[City]:
     """Migrate `database`, register the roster, and give the city; everything is dropped with the database."""
     migrations.upgrade(make_url(database.owner_url), migrations_of("supervision"))
-    engine = create_engine(database.app_url)
+    engine = bus_engine(database.app_url, application="tests")
     clock = FixedClock(MONDAY)
     bound = findings(rulebook())
     units = Units(sessionmaker(engine, expire_on_commit=False), f"/city/{CITY}/supervision", clock)
@@ -347,8 +350,12 @@ def start_city(database: ServiceDatabase) -> Iterator[City]:
     engine.dispose()
 
 
+def outbox_events(city: City) -> list[Event]:
+    """Return all that was ever put into the outbox."""
+    with city.engine.connect() as connection:
+        return [Event.from_json(bytes(body)) for (body,) in connection.execute(select(tables.outbox_messages.c.body))]
+
+
 def texts_in_outbox(city: City) -> str:
     """Return all that was ever put into the outbox, as one text."""
-    with city.engine.connect() as connection:
-        bodies = connection.execute(text("SELECT convert_from(body, 'UTF8') FROM outbox_messages")).scalars()
-        return "\n".join(json.dumps(json.loads(body), ensure_ascii=False) for body in bodies)
+    return "\n".join(json.dumps(event.data, ensure_ascii=False) for event in outbox_events(city))

@@ -156,7 +156,8 @@ def test_the_report_is_due_ten_working_days_after_the_end(city: City) -> None:
     assert armed.warn_at.isoformat() == "2024-03-19T00:00:00+08:00"
     on_time = handlers((city.inspections, city.findings))
     city.clock.set(armed.warn_at)
-    assert deadlines.fire_due(city.units, on_time).warned == 1
+    deadlines.fire_due(city.units, on_time)
+    assert city.rows(table.c.state, table.c.id == armed.id) == [("WARNED",)]
     city.take(city.inspections, case, "report", RECORDER, REPORT | {"ended_on": date(2024, 3, 8)})
     (closed,) = city.rows(table, table.c.ref == f"inspection/{case.id}")
     assert closed.state == "SATISFIED"

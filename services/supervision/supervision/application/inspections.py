@@ -48,7 +48,7 @@ def facts(uow: UnitOfWork, case: InspectionRow, action: str, form: Mapping[str, 
         team = form.get("team") or case.team
         units = form.get("units") or case.units
         return InspectionFacts(
-            unit_of=dict(session.execute(select(CadreRow.id, CadreRow.unit).where(CadreRow.id.in_(team))).tuples()),
+            unit_of=dict(session.execute(select(CadreRow.id, CadreRow.unit).where(CadreRow.id.in_(team))).all()),
             units=frozenset(session.scalars(select(UnitRow.code).where(UnitRow.code.in_(units)))),
         )
     if action == "close":

@@ -1,0 +1,84 @@
+"""Supervision and the contracts: what it declares to publish has one, and what it consumes it can read."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from citybus.contracts import load
+from citybus.envelope import Event
+from citybus.inbox import Order, read
+from supervision.application.findings import findings
+from supervision.domain import signal
+from supervision.domain.finding import FINDING
+from supervision.domain.inspection import INSPECTION
+from supervision.entrypoints.events import subscriptions
+from tests.support.supervision import CONTRACTS, rulebook
+
+PUBLISHED = {
+    signal.EVENT: (False, "L3"),
+    **{
+        action.event: (action.mandatory, case_type.dataclass)
+        for case_type in (FINDING, INSPECTION)
+        for action in case_type.actions.values()
+        if action.event
+    },
+}
+QUEUES = subscriptions(findings(rulebook()))
+CONSUMED = [
+    (queue, event_type, path)
+    for queue, subscription in QUEUES.items()
+    for event_type in subscription.handlers
+    for path in sorted((CONTRACTS / "examples" / event_type).glob("*.json"))
+]
+
+
+def test_what_is_published_is_what_the_contracts_say() -> None:
+    contracts = {
+        event_type: contract
+        for event_type, contract in load(CONTRACTS).items()
+        if contract.service == "supervision" and not event_type.startswith("supervision.service.")
+    }
+    assert set(PUBLISHED) == set(contracts)
+    for event_type, (mandatory, dataclass) in PUBLISHED.items():
+        contract = contracts[event_type]
+        assert (mandatory, dataclass) == (bool(contract.consumers), contract.dataclass), event_type
+
+
+def test_every_state_a_finding_or_inspection_can_be_published_in_is_in_its_contract() -> None:
+    contracts = load(CONTRACTS)
+    for case_type, hidden in ((FINDING, {"DRAFT"}), (INSPECTION, {"PLANNED"})):
+        for action in case_type.actions.values():
+            if action.event:
+                states = set(contracts[action.event].schema["properties"]["state"]["enum"])
+                assert set(case_type.states) - hidden <= states
+
+
+@pytest.mark.parametrize(
+    ("queue", "event_type", "path"), CONSUMED, ids=lambda value: getattr(value, "stem", str(value))
+)
+def test_every_example_of_what_is_consumed_can_be_read(queue: str, event_type: str, path: Path) -> None:
+    body = json.loads(path.read_text(encoding="utf-8"))
+    # A field that is added later must not stop the reader.
+    body["data"]["added_later"] = True
+    arrival = read(QUEUES[queue], "application/cloudevents+json", json.dumps(body).encode())
+    assert arrival.handler is not None
+    assert "added_later" not in arrival.data
+
+
+def test_every_type_consumed_has_a_contract_that_names_the_queue() -> None:
+    contracts = load(CONTRACTS)
+    for queue, subscription in QUEUES.items():
+        for event_type in subscription.handlers:
+            contract = contracts[event_type]
+            assert queue in contract.consumers
+            assert list((CONTRACTS / "examples" / event_type).glob("*.json"))
+            if subscription.order is Order.EVERY_STEP:
+                assert contract.ordered
+
+
+def test_no_example_of_ours_holds_a_text() -> None:
+    for folder in (CONTRACTS / "examples").glob("supervision.*"):
+        for path in folder.glob("*.json"):
+            data = Event.from_json(path.read_bytes()).data
+            assert not {"facts", "summary", "text", "reason", "name"} & set(data), path.name

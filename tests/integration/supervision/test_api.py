@@ -1,0 +1,400 @@
+"""The API as its clients meet it: tokens, keys, versions, problems, and what a reader is shown."""
+
+import hashlib
+import io
+import json
+from datetime import date, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.datastructures import FileStorage
+from werkzeug.test import TestResponse, encode_multipart
+
+from citybus import tables
+from citybus.http.access import routes
+from citybus.http.app import create_app
+from citybus.http.tokens import Tokens
+from citybus.testing.keys import AUDIENCE, ISSUER, FakeIssuer
+from supervision.entrypoints.http import blueprints
+from supervision.entrypoints.problems import PROBLEMS
+from supervision.persistence.models import EvidenceRow, SignalRow
+from tests.support.supervision import BUREAU, DIRECT, DISTRICT, LEAD, OFFICE, PDF, City, rulebook
+
+EVERYWHERE = {"units": "*", "unit": OFFICE}
+OFFICER = {"sub": "officer-1", "roles": ["SUPO"], "scope": EVERYWHERE}
+DIRECTOR = {"sub": "officer-director", "roles": ["SUPO.director"], "scope": EVERYWHERE}
+FIRST = {"sub": "officer-2", "roles": ["SUPO"], "scope": EVERYWHERE}
+SECOND = {"sub": "officer-3", "roles": ["ORG"], "scope": EVERYWHERE}
+COMMISSION = {"sub": "disc-1", "roles": ["DISC"], "scope": {"units": "*", "unit": "420200-DISC"}}
+PARTY = {"sub": "user-lead", "roles": ["CADRE"], "scope": {"units": [], "unit": BUREAU, "person": LEAD}}
+OTHER_PARTY = {"sub": "user-direct", "roles": ["CADRE"], "scope": {"units": [], "unit": BUREAU, "person": DIRECT}}
+HEAD = {"sub": "head", "roles": ["UNITHEAD"], "scope": {"units": [BUREAU], "unit": BUREAU}}
+
+DRAFT = {
+    "source": "AUDIT",
+    "unit": BUREAU,
+    "type": "TASK_NOT_IMPLEMENTED",
+    "reason_codes": ["WEAK_EXECUTION"],
+    "facts": "重点任务未按期落实。",
+    "severity": 3,
+    "occurred_on": "2024-02-01",
+    "responsible": [{"cadre": LEAD, "role": "LEAD"}],
+}
+PLAN = {
+    "kind": "COVERT",
+    "theme": "KEY_PROJECTS",
+    "plan_date": "2024-03-04",
+    "team": ["member-1", "member-2"],
+    "units": [BUREAU],
+}
+
+
+class Client:
+    """Speaks to the API as anybody whose claims are given."""
+
+    def __init__(self, app: Flask, issuer: FakeIssuer) -> None:
+        self.client: FlaskClient = app.test_client()
+        self.issuer = issuer
+
+    def get(self, who: Any, path: str) -> TestResponse:
+        return self.client.get(path, headers=self._token(who))
+
+    def post(self, who: Any, path: str, body: Any = None, *, key: str | None = None, **headers: str) -> TestResponse:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        sent = {**self._token(who), "Idempotency-Key": key or str(uuid4()), **named}
+        return self.client.post(path, json={} if body is None else body, headers=sent)
+
+    def take(self, who: Any, case: Any, action: str, body: Any = None, **more: Any) -> TestResponse:
+        """Take a step on the case as it is now."""
+        path = f"/{case['collection']}/{case['id']}"
+        version = self.get(OFFICER, path).headers["ETag"]
+        return self.post(who, f"{path}/{action}", body, **{"If_Match": version, **more})
+
+    def create(self, collection: str, body: Any) -> Any:
+        answer = self.post(OFFICER, f"/{collection}", body)
+        assert answer.status_code == 201, answer.json
+        return {**answer.json, "collection": collection}
+
+    def upload(
+        self, who: Any, content: bytes, name: str = "a.pdf", media_type: str = "application/pdf"
+    ) -> TestResponse:
+        sent = {**self._token(who), "Idempotency-Key": str(uuid4())}
+        part = FileStorage(io.BytesIO(content), name, content_type=media_type)
+        boundary, body = encode_multipart({"file": part})
+        return self.client.post(
+            "/evidence", data=body, content_type=f'multipart/form-data; boundary="{boundary}"', headers=sent
+        )
+
+    def _token(self, who: Any) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.issuer.token(**who)}"} if who else {}
+
+
+@pytest.fixture(scope="module")
+def module_client(module_city: City) -> Client:
+    issuer = FakeIssuer()
+    app = create_app(
+        service="supervision",
+        version="1",
+        units=module_city.units,
+        tokens=Tokens(issuer, issuer=ISSUER, audience=AUDIENCE),
+        blueprints=blueprints(module_city.inspections, module_city.findings, rulebook()),
+        own_problems=PROBLEMS,
+    )
+    return Client(app, issuer)
+
+
+@pytest.fixture
+def client(module_client: Client, city: City) -> Client:
+    return module_client
+
+
+def problem(answer: TestResponse) -> tuple[int, str]:
+    assert answer.content_type == "application/problem+json", answer.text
+    found = json.loads(answer.text)
+    assert set(found["messages"]) == {"zh", "en"}
+    return answer.status_code, found["code"]
+
+
+def notified(client: Client, **changes: Any) -> Any:
+    evidence = client.upload(OFFICER, PDF).json["sha256"]
+    case = client.create("findings", DRAFT | {"evidence": [evidence]} | changes)
+    assert client.take(OFFICER, case, "notify").status_code == 200
+    return case
+
+
+def test_a_finding_goes_its_way_by_requests(client: Client, city: City) -> None:
+    case = notified(client)
+    assert client.take(PARTY, case, "plea", {"text": "客观条件所限"}, If_Match='"2"').json["state"] == "PLEA_RECEIVED"
+    first = client.take(FIRST, case, "verify", {"reason": "属实"})
+    assert (first.status_code, first.json["state"]) == (200, "PLEA_RECEIVED")
+    second = client.take(SECOND, case, "verify", {"reason": "核实无误"})
+    assert (second.json["state"], second.json["year"], second.json["effective_weight"]) == ("VERIFIED", 2024, "2.0")
+    history = client.get(OFFICER, f"/findings/{case['id']}/history").json["items"]
+    assert [step["action"] for step in history] == ["create", "notify", "plea", "verify", "verify"]
+    assert history[-1]["rule_packs"] == ["LOCAL-HS-2016@1"]
+
+
+def test_an_inspection_goes_its_way_by_requests(client: Client) -> None:
+    case = client.create("inspections", PLAN)
+    for who, action, body in (
+        (DIRECTOR, "approve", None),
+        (OFFICER, "start", None),
+        (OFFICER, "report", {"summary": "总体情况良好"}),
+        (OFFICER, "close", None),
+    ):
+        answer = client.take(who, case, action, body)
+        assert answer.status_code == 200, answer.json
+    assert answer.json["state"] == "CLOSED"
+    assert "summary" not in answer.json
+    report = client.get(OFFICER, f"/inspections/{case['id']}/report")
+    assert report.json["summary"] == "总体情况良好"
+    assert problem(client.get(HEAD, f"/inspections/{case['id']}/report")) == (403, "FORBIDDEN")
+
+
+def test_there_is_no_report_before_it_is_handed_in(client: Client) -> None:
+    case = client.create("inspections", PLAN)
+    assert problem(client.get(OFFICER, f"/inspections/{case['id']}/report")) == (404, "NOT_FOUND")
+
+
+def test_a_repeated_command_gets_the_same_answer_and_does_nothing(client: Client, city: City) -> None:
+    key = str(uuid4())
+    first = client.post(OFFICER, "/findings", DRAFT, key=key)
+    before = city.picture()
+    again = client.post(OFFICER, "/findings", DRAFT, key=key)
+    assert (again.status_code, again.data, again.headers["Idempotent-Replayed"]) == (201, first.data, "true")
+    assert city.picture() == before
+    assert problem(client.post(OFFICER, "/findings", DRAFT | {"severity": 1}, key=key)) == (422, "KEY_REUSED")
+
+
+def test_a_command_says_which_version_it_was_decided_on(client: Client) -> None:
+    case = client.create("findings", DRAFT)
+    path = f"/findings/{case['id']}/notify"
+    assert problem(client.post(OFFICER, path)) == (428, "PRECONDITION_REQUIRED")
+    assert problem(client.post(OFFICER, path, If_Match='"9"')) == (412, "STALE_VERSION")
+    assert client.post(OFFICER, path, If_Match='"1"').headers["ETag"] == '"2"'
+
+
+def test_a_matter_of_discipline_is_refused_its_signal_kept_and_the_refusal_repeated(client: Client, city: City) -> None:
+    case = client.create("findings", DRAFT | {"reason_codes": ["TAKING_GIFTS"]})
+    path, key = f"/findings/{case['id']}/notify", str(uuid4())
+    first = client.post(OFFICER, path, key=key, If_Match='"1"')
+    assert problem(first) == (422, "DISCIPLINE_THRESHOLD")
+    again = client.post(OFFICER, path, key=key, If_Match='"1"')
+    assert (again.status_code, again.data, again.headers["Idempotent-Replayed"]) == (422, first.data, "true")
+    assert client.get(OFFICER, f"/findings/{case['id']}").json["state"] == "DRAFT"
+    (signal,) = city.rows(SignalRow.__table__, SignalRow.finding_id == case["id"])
+    items = client.get(COMMISSION, "/signals?limit=200").json["items"]
+    assert signal.id in {item["id"] for item in items}
+    assert problem(client.get(OFFICER, "/signals")) == (403, "FORBIDDEN")
+    of_unit = COMMISSION | {"scope": {"units": "*", "unit": BUREAU}}
+    assert client.get(of_unit, "/signals").json["items"] == []
+
+
+def test_a_reader_is_told_what_may_be_done_and_why_other_things_may_not(client: Client) -> None:
+    case = notified(client)
+    read = client.get(FIRST, f"/findings/{case['id']}").json
+    actions = {action["action"]: action for action in read["actions"]}
+    assert set(actions) == {"attach", "plea", "sign", "verify", "reject"}
+    assert (actions["reject"]["allowed"], actions["reject"]["href"]) == (True, f"/findings/{case['id']}/reject")
+    assert actions["verify"]["why"]["code"] == "PLEA_WINDOW_OPEN"
+    assert actions["plea"]["why"]["code"] == "FORBIDDEN"
+    assert "text" in actions["plea"]["form"]["properties"]
+
+
+def test_a_cadre_sees_the_own_finding_from_its_notice_on(client: Client) -> None:
+    case = client.create("findings", DRAFT)
+    path = f"/findings/{case['id']}"
+    assert problem(client.get(PARTY, path)) == (403, "DATA_SCOPE")
+    client.take(OFFICER, case, "notify")
+    assert client.get(PARTY, path).json["facts"] == DRAFT["facts"]
+    assert case["id"] in {item["id"] for item in client.get(PARTY, "/findings?limit=200").json["items"]}
+    assert problem(client.get(OTHER_PARTY, path)) == (403, "DATA_SCOPE")
+    assert problem(client.get(HEAD, path)) == (403, "FORBIDDEN")
+
+
+def test_officers_read_all_answers_and_a_cadre_the_own(client: Client, city: City) -> None:
+    both = [{"cadre": LEAD, "role": "LEAD"}, {"cadre": DIRECT, "role": "DIRECT"}]
+    case = notified(client, responsible=both)
+    for who, text in ((PARTY, "甲的申辩"), (OTHER_PARTY, "乙的申辩")):
+        assert client.take(who, case, "plea", {"text": text}).status_code == 200
+    path = f"/findings/{case['id']}/pleas"
+    assert [item["text"] for item in client.get(OFFICER, path).json["items"]] == ["甲的申辩", "乙的申辩"]
+    assert [item["text"] for item in client.get(OTHER_PARTY, path).json["items"]] == ["乙的申辩"]
+    entries = city.rows(tables.audit_entries, tables.audit_entries.c.action == "finding.pleas.read")
+    assert [(entry.target, entry.read_fields) for entry in entries[-2:]] == [(f"finding/{case['id']}", ["text"])] * 2
+
+
+def test_each_read_is_audited_with_its_purpose(client: Client, city: City) -> None:
+    case = client.create("findings", DRAFT)
+    headers = {**client._token(OFFICER), "X-Purpose": "复核"}
+    client.client.get(f"/findings/{case['id']}", headers={**headers, "X-Purpose": "%E5%A4%8D%E6%A0%B8"})
+    table = tables.audit_entries
+    entries = city.rows(table, table.c.action == "finding.read", table.c.target == f"finding/{case['id']}")
+    assert entries[-1].purpose == "复核"
+    assert "facts" in entries[-1].read_fields
+
+
+def test_evidence_is_kept_once_under_its_hash(client: Client, city: City) -> None:
+    content = PDF + uuid4().bytes
+    first, again = client.upload(OFFICER, content), client.upload(FIRST, content, name="b.pdf")
+    digest = hashlib.sha256(content).hexdigest()
+    assert (first.status_code, first.json["sha256"], first.headers["Location"]) == (201, digest, f"/evidence/{digest}")
+    assert (again.status_code, again.json["name"]) == (200, "a.pdf")
+    assert len(city.rows(EvidenceRow.__table__, EvidenceRow.sha256 == digest)) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "media_type", "expected"),
+    [
+        (b"MZ", "a.exe", "application/x-msdownload", (415, "EVIDENCE_TYPE")),
+        (b"MZ", "a.pdf", "application/pdf", (415, "EVIDENCE_TYPE")),
+        (b"", "a.pdf", "application/pdf", (422, "EVIDENCE_EMPTY")),
+        (PDF + b" " * (21 << 20), "a.pdf", "application/pdf", (413, "EVIDENCE_TOO_LARGE")),
+        (PDF, "绝密.pdf", "application/pdf", (451, "SECRECY_LEVEL")),
+    ],
+)
+def test_an_unfit_file_is_refused(client: Client, content: bytes, name: str, media_type: str, expected: Any) -> None:
+    assert problem(client.upload(OFFICER, content, name, media_type)) == expected
+
+
+def test_an_upload_without_a_file_is_refused(client: Client) -> None:
+    sent = {**client._token(OFFICER), "Idempotency-Key": str(uuid4())}
+    answer = client.client.post("/evidence", data={}, content_type="multipart/form-data", headers=sent)
+    assert problem(answer) == (400, "VALIDATION")
+
+
+def test_evidence_is_read_by_officers_within_its_scope_and_each_read_is_audited(client: Client, city: City) -> None:
+    content = PDF + uuid4().bytes
+    digest = client.upload(OFFICER, content, name="现场 照片.pdf").json["sha256"]
+    path = f"/evidence/{digest}"
+    assert problem(client.get(FIRST, path)) == (403, "DATA_SCOPE")
+    notified(client, evidence=[digest])
+    answer = client.get(FIRST, path)
+    assert (answer.data, answer.content_type) == (content, "application/pdf")
+    assert answer.headers["Content-Disposition"].startswith("attachment; filename*=UTF-8''%E7%8E%B0")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    far = FIRST | {"scope": {"units": [DISTRICT], "unit": OFFICE}}
+    of_unit = FIRST | {"scope": {"units": "*", "unit": BUREAU}}
+    for who in (far, of_unit):
+        assert problem(client.get(who, path)) == (403, "DATA_SCOPE")
+    assert problem(client.get(PARTY, path)) == (403, "FORBIDDEN")
+    assert problem(client.get(FIRST, f"/evidence/{'0' * 64}")) == (404, "NOT_FOUND")
+    entries = city.rows(tables.audit_entries, tables.audit_entries.c.target == f"evidence/{digest}")
+    assert [entry.action for entry in entries].count("evidence.read") == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"severity": 6}, "/severity"),
+        ({"severity": "3"}, "/severity"),
+        ({"source": None}, "/source"),
+        ({"inspection": str(uuid4())}, "/source"),
+        ({"source": "INSPECTION"}, "/source"),
+        ({"responsible": []}, "/responsible"),
+        ({"responsible": [{"cadre": LEAD, "role": "LEAD"}, {"cadre": LEAD, "role": "DIRECT"}]}, "/responsible"),
+        ({"responsible": [{"cadre": LEAD, "role": "BOSS"}]}, "/responsible/0/role"),
+        ({"reason_codes": ["WEAK_EXECUTION", "WEAK_EXECUTION"]}, "/reason_codes"),
+        ({"facts": ""}, "/facts"),
+        ({"evidence": ["abc"]}, "/evidence/0"),
+        ({"occurred_on": "2024-02-30"}, "/occurred_on"),
+        ({"weight": "0"}, "/weight"),
+    ],
+)
+def test_a_malformed_draft_is_refused_at_its_place(client: Client, changes: Any, pointer: str) -> None:
+    body = {name: value for name, value in (DRAFT | changes).items() if value is not None}
+    answer = client.post(OFFICER, "/findings", body)
+    assert problem(answer) == (400, "VALIDATION")
+    assert pointer in {fault["pointer"] for fault in json.loads(answer.text)["errors"]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"kind": "SURPRISE"}, "/kind"),
+        ({"end_date": "2024-03-03"}, "/end_date"),
+        ({"team": ["member-1", "member-1"]}, "/team"),
+        ({"units": []}, "/units"),
+    ],
+)
+def test_a_malformed_plan_is_refused_at_its_place(client: Client, changes: Any, pointer: str) -> None:
+    answer = client.post(OFFICER, "/inspections", PLAN | changes)
+    assert problem(answer) == (400, "VALIDATION")
+    assert pointer in {fault["pointer"] for fault in json.loads(answer.text)["errors"]}
+
+
+def test_lists_are_filtered_and_paged(client: Client) -> None:
+    made = {client.create("findings", DRAFT | {"severity": 1, "type": "SERVICE"})["id"] for _ in range(3)}
+    found, path = [], "/findings?severity=1&type=SERVICE&state=DRAFT&limit=2"
+    while path:
+        answer = client.get(OFFICER, path)
+        found += [item["id"] for item in answer.json["items"]]
+        cursor = answer.json["next"]
+        path = f"/findings?severity=1&type=SERVICE&state=DRAFT&limit=2&cursor={cursor}" if cursor else ""
+    assert made <= set(found)
+    assert len(found) == len(set(found))
+
+
+def test_the_catalogue_names_what_forms_may_name(client: Client) -> None:
+    found = client.get(PARTY, "/catalogue").json
+    assert found["weights"] == {"1": "0.5", "2": "1.0", "3": "2.0", "4": "4.0", "5": "8.0"}
+    assert {"code": "WEAK_EXECUTION", "zh": "执行不力", "en": "weak execution"} in found["reason_codes"]
+    assert [entry["code"] for entry in found["kinds"]][:2] == ["COVERT", "KEY"]
+
+
+def test_nothing_is_told_without_a_token(client: Client) -> None:
+    assert problem(client.get(None, "/findings")) == (401, "TOKEN_MISSING")
+    for role in ("SYSADM", "SECADM", "AUDADM", "SUBSYS"):
+        admin = {"sub": "admin", "roles": [role], "scope": EVERYWHERE}
+        for path in ("/findings", "/inspections", "/signals", "/catalogue"):
+            assert problem(client.get(admin, path)) == (403, "FORBIDDEN")
+
+
+def test_the_routes_are_these(client: Client) -> None:
+    declared = {(route.method, route.path) for route in routes(client.client.application) if route.roles}
+    assert declared == {
+        ("GET", "/catalogue"),
+        ("GET", "/evidence/<string(length=64):digest>"),
+        ("GET", "/findings"),
+        ("GET", "/findings/<uuid:case_id>"),
+        ("GET", "/findings/<uuid:case_id>/history"),
+        ("GET", "/findings/<uuid:case_id>/pleas"),
+        ("GET", "/inspections"),
+        ("GET", "/inspections/<uuid:case_id>"),
+        ("GET", "/inspections/<uuid:case_id>/history"),
+        ("GET", "/inspections/<uuid:case_id>/report"),
+        ("GET", "/signals"),
+        ("POST", "/evidence"),
+        ("POST", "/findings"),
+        *(
+            ("POST", f"/findings/<uuid:case_id>/{name}")
+            for name in ("attach", "notify", "plea", "reject", "revise", "sign", "verify")
+        ),
+        ("POST", "/inspections"),
+        *(
+            ("POST", f"/inspections/<uuid:case_id>/{name}")
+            for name in ("approve", "cancel", "close", "report", "revise", "start")
+        ),
+    }
+
+
+def test_the_api_describes_itself(client: Client) -> None:
+    document = client.client.get("/openapi.json").json
+    assert document["openapi"] == "3.1.0"
+    assert "/findings/{case_id}/verify" in document["paths"]
+
+
+def test_each_commands_events_keep_the_requests_correlation_id(client: Client, city: City) -> None:
+    case = client.create("findings", DRAFT)
+    client.take(OFFICER, case, "notify", X_Correlation_ID="correlation-of-the-request")
+    (event,) = city.outbox(f"finding/{case['id']}")
+    assert event.correlationid == "correlation-of-the-request"
+
+
+def test_time_is_the_citys(client: Client, city: City) -> None:
+    city.clock.advance(timedelta(days=30))
+    case = notified(client)
+    assert client.get(OFFICER, f"/findings/{case['id']}").json["notified_on"] == date(2024, 4, 3).isoformat()
