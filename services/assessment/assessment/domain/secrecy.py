@@ -1,0 +1,29 @@
+"""What no text may hold: marks of state secrets (X13)."""
+
+from collections.abc import Iterable, Sequence
+
+from citybus.errors import Refusal
+
+
+def refuse_secrecy_marks(texts: Iterable[str], marks: Sequence[str], harmless: Sequence[str]) -> None:
+    """Raise 451 `SECRECY_LEVEL` where one of `texts` bears one of `marks`.
+
+    `harmless` are words that hold a mark and are none (工作秘密, 商业秘密). Source: 保守国家秘密法, article 30: what is
+    classified is handled in classified systems alone.
+    """
+    found: set[str] = set()
+    for text in texts:
+        if text.isascii():
+            continue
+        rest = text
+        for word in harmless:
+            rest = rest.replace(word, "")
+        found.update(mark for mark in marks if mark in rest)
+    if found:
+        raise Refusal(
+            "SECRECY_LEVEL",
+            zh="内容带有国家秘密标志，本系统不得处理，请改在涉密系统办理。",
+            en="The text bears a mark of state secrets; this system must not hold it. Use the classified one.",
+            status=451,
+            marks=sorted(found),
+        )

@@ -1,0 +1,1 @@
+"""Where requests, events and jobs come in."""

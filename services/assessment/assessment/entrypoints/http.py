@@ -1,0 +1,192 @@
+"""The routes: imports of rosters, units, cadres, annual records, and the values that a roster may have."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from flask import Response, url_for
+
+from assessment.application import queries
+from assessment.application.queries import CADRE_READERS, IMPORTERS, RECORD_READERS
+from assessment.application.rulebook import Rulebook
+from assessment.application.start_import import start_import
+from assessment.persistence.models import CadreRow, UnitRow
+from assessment.persistence.vault import Vault
+from assessment.schemas.requests import CadreLook, CadreQuery, RecordLook, RecordQuery, RosterUpload, UnitQuery
+from assessment.schemas.responses import (
+    CadreFullView,
+    CadreView,
+    CatalogueView,
+    ImportView,
+    RecordView,
+    UnitView,
+    import_content,
+    record_content,
+)
+from assessment.workbooks import write
+from assessment.workbooks.scan import MOST_BYTES
+from citybus.cases.routes import actor
+from citybus.http import Blueprint, accepts, command, page, page_schema, reply, requires, show, transaction
+
+OFFICIALS = ("ORG.*", "SUPO.*", "DISC", "COMM", "MEDIA", "REVIEWER", "TRAINER", "VISITOR", *CADRE_READERS[1:])
+_AROUND_FILE = 64 << 10
+
+
+def blueprints(rulebook: Rulebook, vault: Vault) -> tuple[Blueprint, ...]:
+    """Return all routes of the service."""
+    return (_imports(rulebook, vault), _roster(rulebook, vault), _records(rulebook))
+
+
+def _imports(rulebook: Rulebook, vault: Vault) -> Blueprint:
+    routes = Blueprint("roster_imports", __name__, description="名册导入 imports of rosters")
+
+    @routes.post("/roster-imports")
+    @requires(*IMPORTERS)
+    @accepts("multipart/form-data", max_bytes=MOST_BYTES + _AROUND_FILE)
+    @routes.arguments(RosterUpload, location="files")
+    @routes.response(202, ImportView)
+    def upload(parts: Mapping[str, Any]) -> Response:
+        """Upload a filled-in roster; a job imports it, all or nothing."""
+        file = parts["file"]
+        queries.require_whole_city(actor())
+
+        def work(uow: Any) -> Any:
+            file.stream.seek(0)
+            row = start_import(rulebook, vault, uow, file_name=(file.filename or "")[:200], content=file.stream.read())
+            uow.session.flush()
+            location = url_for("roster_imports.one", import_id=row.id)
+            content = import_content(queries.import_progress(uow, row.id, actor()))
+            return reply(content, status=202, location=location)
+
+        return command(work)
+
+    @routes.get("/roster-imports/<uuid:import_id>")
+    @requires(*IMPORTERS)
+    @routes.response(200, ImportView)
+    def one(import_id: Any) -> Response:
+        """Read how far an import is, and how it ended."""
+        with transaction() as uow:
+            return show(import_content(queries.import_progress(uow, str(import_id), actor())))
+
+    @routes.get("/roster-imports/<uuid:import_id>/errors.xlsx")
+    @requires(*IMPORTERS)
+    @routes.response(200, description="an .xlsx workbook")
+    def errors(import_id: Any) -> Response:
+        """Fetch what is wrong with a rejected roster: sheet, row, column, code, and what to do."""
+        with transaction() as uow:
+            faults = queries.import_faults(uow, str(import_id), actor())
+            uow.commit()
+        return _workbook(write.fault_list(faults), f"名册错误清单-{import_id}.xlsx")
+
+    @routes.get("/roster-template.xlsx")
+    @requires(*IMPORTERS)
+    @routes.response(200, description="an .xlsx workbook")
+    def template() -> Response:
+        """Fetch the workbook to be filled in, with today's choices."""
+        with transaction() as uow:
+            rules = rulebook.on(uow.clock.today())
+        return _workbook(write.template(rules), "干部名册模板.xlsx")
+
+    return routes
+
+
+def _roster(rulebook: Rulebook, vault: Vault) -> Blueprint:
+    routes = Blueprint("roster", __name__, description="单位与干部 units and cadres")
+
+    @routes.get("/units")
+    @requires(*OFFICIALS)
+    @routes.arguments(UnitQuery, location="query")
+    @routes.response(200, page_schema(UnitView))
+    def units(sought: Mapping[str, Any]) -> Response:
+        """List units."""
+        with transaction() as uow:
+            found = page(
+                uow.session,
+                queries.units(sought),
+                (UnitRow.__table__.c.code,),
+                limit=sought["limit"],
+                cursor=sought["cursor"],
+            )
+            content = {"items": UnitView(many=True).dump(found.items), "next": found.next}
+        return show(content, headers=found.headers())
+
+    @routes.get("/cadres")
+    @requires(*CADRE_READERS)
+    @routes.arguments(CadreQuery, location="query")
+    @routes.response(200, page_schema(CadreView))
+    def cadres(sought: Mapping[str, Any]) -> Response:
+        """List the cadres within the caller's data scope."""
+        with transaction() as uow:
+            found = page(
+                uow.session,
+                queries.cadres(actor(), sought),
+                (CadreRow.__table__.c.id,),
+                limit=sought["limit"],
+                cursor=sought["cursor"],
+            )
+            uow.audit("cadre.list", "cadres", read=sorted(CadreView().fields))
+            content = {"items": CadreView(many=True).dump(found.items), "next": found.next}
+            uow.commit()
+        return show(content, headers=found.headers())
+
+    @routes.get("/cadres/<uuid:cadre_id>")
+    @requires(*CADRE_READERS)
+    @routes.arguments(CadreLook, location="query")
+    @routes.response(200, CadreFullView)
+    def cadre(look: Mapping[str, Any], cadre_id: Any) -> Response:
+        """Read a cadre; for a stated purpose also the identity number."""
+        with transaction() as uow:
+            row = queries.cadre(uow, str(cadre_id), actor(), CadreView().fields, look["as_of"])
+            content = CadreView().dump(row)
+            if look["purpose"] is not None:
+                content["id_no"] = queries.identity_number(uow, vault, row, actor(), look["purpose"])
+            uow.commit()
+        return show(content)
+
+    @routes.get("/catalogue")
+    @requires(*OFFICIALS)
+    @routes.response(200, CatalogueView)
+    def catalogue() -> Response:
+        """Read the values that a roster may have today, with labels."""
+        with transaction() as uow:
+            return show(CatalogueView().dump(queries.catalogue(rulebook.on(uow.clock.today()))))
+
+    return routes
+
+
+def _records(rulebook: Rulebook) -> Blueprint:
+    routes = Blueprint("annual_records", __name__, url_prefix="/annual-records", description="年度记录 annual records")
+
+    @routes.get("")
+    @requires(*RECORD_READERS)
+    @routes.arguments(RecordQuery, location="query")
+    @routes.response(200, page_schema(RecordView))
+    def listing(sought: Mapping[str, Any]) -> Response:
+        """List the annual records within the caller's data scope, as they stand or stood."""
+        with transaction() as uow:
+            statement, keys = queries.annual_records(actor(), sought)
+            found = page(uow.session, statement, keys, limit=sought["limit"], cursor=sought["cursor"])
+            uow.audit("annual-record.list", "annual-records", read=["deduction", "items"])
+            content = {"items": [record_content(row) for row in found.items], "next": found.next}
+            uow.commit()
+        return show(content, headers=found.headers())
+
+    @routes.get("/<uuid:cadre_id>/<int:year>")
+    @requires(*RECORD_READERS)
+    @routes.arguments(RecordLook, location="query")
+    @routes.response(200, RecordView)
+    def one(look: Mapping[str, Any], cadre_id: Any, year: int) -> Response:
+        """Read the annual record of a cadre, with each finding that deducts and how the sum came about."""
+        with transaction() as uow:
+            row = queries.annual_record(rulebook, uow, str(cadre_id), year, actor(), look["as_of"])
+            content, version = record_content(row), row.version
+            uow.commit()
+        return show(content, version=version)
+
+    return routes
+
+
+def _workbook(content: bytes, name: str) -> Response:
+    response = Response(content, content_type=write.MEDIA_TYPE)
+    response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name)}"
+    return response

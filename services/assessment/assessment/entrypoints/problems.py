@@ -1,0 +1,11 @@
+"""The codes of assessment's own refusals, as the page of problems lists them."""
+
+from typing import Final
+
+from citybus.http.problems import Kind
+
+PROBLEMS: Final = (
+    Kind("WORKBOOK_ACTIVE", 422, "工作簿含宏或嵌入对象。", "The workbook holds macros or embedded objects."),
+    Kind("WORKBOOK_TOO_LARGE", 413, "工作簿过大。", "The workbook is too large."),
+    Kind("WORKBOOK_UNREADABLE", 422, "不是可读取的 .xlsx 工作簿。", "This is no .xlsx workbook that can be read."),
+)

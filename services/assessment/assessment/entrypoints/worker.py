@@ -1,0 +1,33 @@
+"""The worker's process: what Nameko runs for the queues, and the heartbeat."""
+
+from typing import Any
+
+from assessment.application.rulebook import Rulebook
+from assessment.entrypoints.events import HEARTBEAT, SUPERVISION, subscriptions
+from citybus.freshness import send_heartbeat
+from citybus.nameko_ext import consume, every, units_of_work
+
+
+def worker(rulebook: Rulebook) -> type:
+    """Return the Nameko service of the worker process."""
+    queues = subscriptions(rulebook)
+
+    class Worker:
+        """The queues and the timer of assessment."""
+
+        name = "assessment"
+        units = units_of_work()
+
+        @consume(queues[SUPERVISION])
+        def on_supervision(self, batch: Any) -> None:
+            batch.apply(self.units)
+
+        @consume(queues[HEARTBEAT])
+        def on_heartbeat(self, batch: Any) -> None:
+            batch.apply(self.units)
+
+        @every(seconds=15)
+        def send_heartbeat(self) -> None:
+            send_heartbeat(self.units, self.name)
+
+    return Worker

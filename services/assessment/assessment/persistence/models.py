@@ -1,0 +1,138 @@
+"""The tables: units, cadres, imports of rosters, findings as far as they weigh on a year, and annual records."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Date,
+    DateTime,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    SmallInteger,
+    Text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
+from sqlalchemy.orm import DeclarativeBase, Mapped, deferred, mapped_column
+
+from citybus.tables import NAMING
+
+_ID = UUID(as_uuid=False)
+_INSTANT = DateTime(timezone=True)
+
+
+class Base(DeclarativeBase):
+    """All tables of this service."""
+
+    metadata = MetaData(naming_convention=NAMING)
+
+
+class ImportRow(Base):
+    """An upload of a roster. `workbook` is sealed, and gone once the import has ended; `faults` never repeat a cell."""
+
+    __tablename__ = "roster_imports"
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    state: Mapped[str] = mapped_column(Text)
+    file_name: Mapped[str] = mapped_column(Text)
+    sha256: Mapped[str] = mapped_column(Text)
+    size: Mapped[int] = mapped_column(Integer)
+    workbook: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+    job_id: Mapped[str] = mapped_column(_ID)
+    uploaded_by: Mapped[str] = mapped_column(Text)
+    uploaded_at: Mapped[datetime] = mapped_column(_INSTANT)
+    ended_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    units_new: Mapped[int | None] = mapped_column(Integer)
+    units_same: Mapped[int | None] = mapped_column(Integer)
+    cadres_new: Mapped[int | None] = mapped_column(Integer)
+    cadres_same: Mapped[int | None] = mapped_column(Integer)
+    fault_count: Mapped[int | None] = mapped_column(Integer)
+    faults: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB, deferred=True)
+    rule_pack: Mapped[str | None] = mapped_column(Text)
+
+
+class UnitRow(Base):
+    """A unit (L1)."""
+
+    __tablename__ = "units"
+
+    code: Mapped[str] = mapped_column(Text, primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(Text)
+    sector: Mapped[str] = mapped_column(Text)
+    registered_at: Mapped[datetime] = mapped_column(_INSTANT)
+    import_id: Mapped[str] = mapped_column(_ID, ForeignKey("roster_imports.id"))
+
+
+class CadreRow(Base):
+    """A cadre (L3). `id_no` is sealed for this very row; `id_no_index` is a keyed hash, which alone is compared."""
+
+    __tablename__ = "cadres"
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    state: Mapped[str] = mapped_column(Text)
+    name: Mapped[str] = mapped_column(Text)
+    id_no: Mapped[bytes] = deferred(mapped_column(LargeBinary))
+    id_no_index: Mapped[bytes] = deferred(mapped_column(LargeBinary, unique=True))
+    birth: Mapped[date] = mapped_column(Date)
+    unit: Mapped[str] = mapped_column(Text, ForeignKey("units.code"), index=True)
+    post: Mapped[str] = mapped_column(Text)
+    post_since: Mapped[date] = mapped_column(Date)
+    rank: Mapped[str] = mapped_column(Text)
+    party_member: Mapped[bool] = mapped_column(Boolean)
+    manage_level: Mapped[str] = mapped_column(Text)
+    categories: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    registered_at: Mapped[datetime] = mapped_column(_INSTANT)
+    import_id: Mapped[str] = mapped_column(_ID, ForeignKey("roster_imports.id"))
+
+
+class FindingRow(Base):
+    """A verified finding, as supervision last published it: only what a deduction is reckoned from.
+
+    A finding that was never verified leaves no trace here.
+    """
+
+    __tablename__ = "findings"
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    state: Mapped[str] = mapped_column(Text)
+    base_weight: Mapped[Decimal] = mapped_column(Numeric)
+    effective_weight: Mapped[Decimal] = mapped_column(Numeric)
+    verified_on: Mapped[date | None] = mapped_column(Date)
+    year: Mapped[int | None] = mapped_column(SmallInteger)
+    tolerance_case: Mapped[str | None] = mapped_column(_ID)
+    tolerance_factor: Mapped[Decimal | None] = mapped_column(Numeric)
+
+
+class ResponsibilityRow(Base):
+    """That a finding holds a cadre responsible in a role."""
+
+    __tablename__ = "responsibilities"
+
+    cadre: Mapped[str] = mapped_column(_ID, primary_key=True)
+    finding: Mapped[str] = mapped_column(_ID, ForeignKey("findings.id"), primary_key=True, index=True)
+    role: Mapped[str] = mapped_column(Text, primary_key=True)
+
+
+class AnnualRecordRow(Base):
+    """One version of a cadre's annual record. A version is never changed; the highest is in force."""
+
+    __tablename__ = "annual_records"
+    __table_args__ = (CheckConstraint("deduction BETWEEN 0 AND cap", name="deduction"),)
+
+    cadre: Mapped[str] = mapped_column(_ID, primary_key=True)
+    year: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    deduction: Mapped[Decimal] = mapped_column(Numeric)
+    points: Mapped[Decimal] = mapped_column(Numeric)
+    cap: Mapped[Decimal] = mapped_column(Numeric)
+    cap_pack: Mapped[str] = mapped_column(Text)
+    items: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    recorded_at: Mapped[datetime] = mapped_column(_INSTANT)
+    cause: Mapped[str] = mapped_column(_ID)
+    correlation_id: Mapped[str] = mapped_column(Text)

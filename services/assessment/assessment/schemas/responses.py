@@ -1,0 +1,192 @@
+"""What readers see."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from flask import url_for
+from marshmallow import Schema, fields
+
+from assessment.application.queries import ImportProgress
+from assessment.domain.deduction import decimal_text, explain
+from assessment.persistence.models import AnnualRecordRow
+
+
+class Points(fields.Field[Decimal]):
+    """A number of points as exact decimal text."""
+
+    def _serialize(self, value: Decimal | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
+        return None if value is None else decimal_text(value)
+
+
+class Both(Schema):
+    """A text in both languages."""
+
+    zh = fields.String(required=True)
+    en = fields.String(required=True)
+
+
+class CountsView(Schema):
+    """How many were new, and how many were registered already and alike; null until the import has succeeded."""
+
+    new = fields.Integer(required=True, allow_none=True)
+    same = fields.Integer(required=True, allow_none=True)
+
+
+class ImportView(Schema):
+    """An import. `progress` of `total` steps are done; `errors` is where the list of what is wrong is fetched."""
+
+    id = fields.String(required=True)
+    state = fields.String(required=True, metadata={"enum": ["QUEUED", "RUNNING", "IMPORTED", "REJECTED", "FAILED"]})
+    progress = fields.Integer(required=True)
+    total = fields.Integer(required=True, allow_none=True)
+    file_name = fields.String(required=True)
+    sha256 = fields.String(required=True)
+    size = fields.Integer(required=True)
+    units = fields.Nested(CountsView, required=True)
+    cadres = fields.Nested(CountsView, required=True)
+    fault_count = fields.Integer(required=True, allow_none=True)
+    errors = fields.String(required=True, allow_none=True)
+    rule_pack = fields.String(required=True, allow_none=True)
+    uploaded_by = fields.String(required=True)
+    uploaded_at = fields.AwareDateTime(required=True)
+    ended_at = fields.AwareDateTime(required=True, allow_none=True)
+
+
+class UnitView(Schema):
+    """A unit."""
+
+    code = fields.String(required=True)
+    name = fields.String(required=True)
+    kind = fields.String(required=True)
+    sector = fields.String(required=True)
+    registered_at = fields.AwareDateTime(required=True)
+
+
+class CadreView(Schema):
+    """A cadre, without the identity number."""
+
+    id = fields.String(required=True)
+    state = fields.String(required=True)
+    name = fields.String(required=True)
+    birth = fields.Date(required=True)
+    unit = fields.String(required=True)
+    post = fields.String(required=True)
+    post_since = fields.Date(required=True)
+    rank = fields.String(required=True)
+    party_member = fields.Boolean(required=True)
+    manage_level = fields.String(required=True)
+    categories = fields.List(fields.String(), required=True)
+    registered_at = fields.AwareDateTime(required=True)
+
+
+class CadreFullView(CadreView):
+    """A cadre; with the identity number where a purpose was stated."""
+
+    id_no = fields.String()
+
+
+class ItemView(Schema):
+    """What one finding contributes to a deduction: points = effective weight × share of the role."""
+
+    finding = fields.String(required=True)
+    role = fields.String(required=True)
+    base_weight = fields.String(required=True)
+    tolerance_case = fields.String(required=True, allow_none=True)
+    tolerance_factor = fields.String(required=True, allow_none=True)
+    effective_weight = fields.String(required=True)
+    role_share = fields.String(required=True)
+    points = fields.String(required=True)
+    verified_on = fields.String(required=True)
+    rule_pack = fields.String(required=True)
+
+
+class RecordView(Schema):
+    """A cadre's annual record. Version 0 means that nothing has been recorded: nothing is deducted."""
+
+    cadre = fields.String(required=True)
+    year = fields.Integer(required=True)
+    version = fields.Integer(required=True)
+    deduction = Points(required=True)
+    points = Points(required=True, metadata={"description": "扣分合计（未封顶）the sum before the cap"})
+    cap = Points(required=True)
+    items = fields.List(fields.Nested(ItemView), required=True)
+    explanation = fields.Nested(Both, required=True)
+    rule_packs = fields.List(fields.String(), required=True)
+    recorded_at = fields.AwareDateTime(required=True, allow_none=True)
+    cause = fields.String(required=True, allow_none=True, metadata={"description": "起因事件 the event that led to it"})
+    correlation_id = fields.String(required=True, allow_none=True)
+
+
+class LabelledView(Schema):
+    """A code with its labels."""
+
+    code = fields.String(required=True)
+    zh = fields.String(required=True)
+    en = fields.String(required=True)
+
+
+class CatalogueView(Schema):
+    """The values that a roster may have today."""
+
+    unit_kinds = fields.List(fields.Nested(LabelledView), required=True)
+    sectors = fields.List(fields.Nested(LabelledView), required=True)
+    ranks = fields.List(fields.Nested(LabelledView), required=True)
+    manage_levels = fields.List(fields.Nested(LabelledView), required=True)
+    categories = fields.List(fields.Nested(LabelledView), required=True)
+
+
+def import_content(found: ImportProgress) -> Mapping[str, Any]:
+    """Return an import as it is shown."""
+    upload = found.upload
+    shown: Mapping[str, Any] = ImportView().dump(
+        {
+            **{name: getattr(upload, name) for name in _OF_UPLOAD},
+            "state": found.state,
+            "progress": found.progress,
+            "total": found.total,
+            "units": {"new": upload.units_new, "same": upload.units_same},
+            "cadres": {"new": upload.cadres_new, "same": upload.cadres_same},
+            "errors": url_for("roster_imports.errors", import_id=upload.id) if upload.fault_count else None,
+        }
+    )
+    return shown
+
+
+def record_content(row: AnnualRecordRow) -> Mapping[str, Any]:
+    """Return an annual record as it is shown, with how its deduction came about."""
+    shares = [(item["effective_weight"], item["role_share"]) for item in row.items]
+    zh, en = explain(shares, decimal_text(row.cap), decimal_text(row.deduction))
+    shown: Mapping[str, Any] = RecordView().dump(
+        {
+            **{name: getattr(row, name) for name in _OF_RECORD},
+            "explanation": {"zh": zh, "en": en},
+            "rule_packs": sorted({row.cap_pack, *(item["rule_pack"] for item in row.items)}),
+        }
+    )
+    return shown
+
+
+_OF_UPLOAD = (
+    "id",
+    "file_name",
+    "sha256",
+    "size",
+    "fault_count",
+    "rule_pack",
+    "uploaded_by",
+    "uploaded_at",
+    "ended_at",
+)
+_OF_RECORD = (
+    "cadre",
+    "year",
+    "version",
+    "deduction",
+    "points",
+    "cap",
+    "items",
+    "recorded_at",
+    "cause",
+    "correlation_id",
+)

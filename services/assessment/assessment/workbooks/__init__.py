@@ -1,0 +1,1 @@
+"""Excel workbooks: looked through before anything is kept of them, read, and written."""
