@@ -52,13 +52,14 @@ def run(service: str, kind: str, environ: Mapping[str, str]) -> int:
         return _migrate(found)
     try:
         built: Service = importlib.import_module(f"{service}.bootstrap").build(found)
+        work = _PREPARE[process](built, found)
     except CityError as error:
-        # Rule packs, holiday tables, keys: each says all that is wrong with it.
+        # Rule packs, holiday tables, keys, topology: each says all that is wrong with it.
         print(error, file=sys.stderr)
         return settings.EXIT_CODE
     logger.info("process starts")
     try:
-        return _RUN[process](built, found)
+        return work()
     finally:
         built.engine.dispose()
         logger.info("process ends")
@@ -86,19 +87,24 @@ def _migrate(found: MigrateSettings) -> int:
     return 0
 
 
-def _api(built: Service, found: ApiSettings) -> int:
+def _api(built: Service, found: ApiSettings) -> Callable[[], int]:
     from citybus.http.server import serve
 
     health = Health()
     _add_database(health, built.engine, found.service)
-    try:
-        serve(lambda: built.api(health), host=found.http_host, port=found.http_port)
-    except SystemExit as exit_:
-        return exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
-    return 0
+
+    def work() -> int:
+        try:
+            serve(lambda: built.api(health), host=found.http_host, port=found.http_port)
+        except SystemExit as exit_:
+            # gunicorn leaves this way, and says how it went.
+            return int(exit_.code or 0)
+        return 0
+
+    return work
 
 
-def _worker(built: Service, found: WorkerSettings) -> int:
+def _worker(built: Service, found: WorkerSettings) -> Callable[[], int]:
     from citybus.broker.consumer import RabbitInbound
     from citybus.broker.publisher import PikaPublisher
     from citybus.nameko_ext import Runtime, run_worker
@@ -118,8 +124,13 @@ def _worker(built: Service, found: WorkerSettings) -> int:
     )
     _add_database(health, built.engine, found.service)
     health.add("queues", lambda: _not_consumed(runtime.ready()))
-    with _Served(health, found.health_host, found.health_port):
-        return run_worker(built.worker(), runtime)
+    service_class = built.worker()
+
+    def work() -> int:
+        with _Served(health, found.health_host, found.health_port):
+            return run_worker(service_class, runtime)
+
+    return work
 
 
 def _not_consumed(ready: Mapping[str, bool]) -> str:
@@ -127,29 +138,29 @@ def _not_consumed(ready: Mapping[str, bool]) -> str:
     return f"not consumed: {', '.join(waiting)}" if waiting else "ok"
 
 
-def _relay(built: Service, found: RelaySettings) -> int:
+def _relay(built: Service, found: RelaySettings) -> Callable[[], int]:
     from citybus import relay, topology
 
-    try:
-        wanted = topology.load(found.topology_dir, SystemClock().today()).routes(found.service, EVENTS)
-    except topology.TopologyInvalid as error:
-        print(error, file=sys.stderr)
-        return settings.EXIT_CODE
+    wanted = topology.load(found.topology_dir, SystemClock().today()).routes(found.service, EVENTS)
     vhost = unquote(urlsplit(found.amqp_url).path.removeprefix("/"))
     health = Health()
     stop = threading.Event()
-    _on_signal(stop.set, health)
-    with _Served(health, found.health_host, found.health_port):
-        relay.run(
-            service=found.service,
-            database_url=found.database_url.render_as_string(hide_password=False),
-            amqp_url=found.amqp_url,
-            stop=stop,
-            missing_bindings=lambda: topology.missing_bindings(found.monitor_url, wanted, vhost=vhost),
-            register=lambda checks: _add_all(health, checks),
-            alive=health.beat,
-        )
-    return 0
+
+    def work() -> int:
+        _on_signal(stop.set, health)
+        with _Served(health, found.health_host, found.health_port):
+            relay.run(
+                service=found.service,
+                database_url=found.database_url.render_as_string(hide_password=False),
+                amqp_url=found.amqp_url,
+                stop=stop,
+                missing_bindings=lambda: topology.missing_bindings(found.monitor_url, wanted, vhost=vhost),
+                register=lambda checks: _add_all(health, checks),
+                alive=health.beat,
+            )
+        return 0
+
+    return work
 
 
 def _add_all(health: Health, checks: Mapping[str, Callable[[], bool]]) -> None:
@@ -157,7 +168,7 @@ def _add_all(health: Health, checks: Mapping[str, Callable[[], bool]]) -> None:
         health.add(name, check)
 
 
-def _job(built: Service, found: JobSettings) -> int:
+def _job(built: Service, found: JobSettings) -> Callable[[], int]:
     from citybus.jobs import Every, Runner
 
     health = Health(stuck_after=JOB_STUCK_AFTER_SECONDS)
@@ -168,10 +179,14 @@ def _job(built: Service, found: JobSettings) -> int:
     else:
         regular.append(Every(CHECKPOINT_SECONDS, "audit checkpoint", _checkpoints(built, found.audit_key)))
     runner = Runner(built.engine, built.units, built.jobs, every=tuple(regular), beat=health.beat)
-    _on_signal(runner.stop, health)
-    with _Served(health, found.health_host, found.health_port):
-        runner.run()
-    return 0
+
+    def work() -> int:
+        _on_signal(runner.stop, health)
+        with _Served(health, found.health_host, found.health_port):
+            runner.run()
+        return 0
+
+    return work
 
 
 def _checkpoints(built: Service, pem: str) -> Callable[[], None]:
@@ -188,7 +203,8 @@ def _checkpoints(built: Service, pem: str) -> Callable[[], None]:
     return sign
 
 
-_RUN: Final[Mapping[Process, Callable[[Service, Any], int]]] = {
+# Each says what is wrong with its settings before it returns the work itself.
+_PREPARE: Final[Mapping[Process, Callable[[Service, Any], Callable[[], int]]]] = {
     Process.API: _api,
     Process.WORKER: _worker,
     Process.RELAY: _relay,
