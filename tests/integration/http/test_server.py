@@ -1,6 +1,8 @@
 """An API as it is served: by gunicorn, in a process of its own, with an orderly end."""
 
+import logging
 import os
+import selectors
 import signal
 import socket
 import sys
@@ -11,9 +13,11 @@ from typing import Any
 
 import pytest
 import requests
+from gunicorn.config import Config
 from sqlalchemy import create_engine
 
 from citybus import tables
+from citybus.http import server
 from citybus.testing.keys import FakeIssuer
 from dandang.local import ports, process
 from dandang.local.process import Program, Running
@@ -159,3 +163,20 @@ def test_a_keys_file_that_is_replaced_counts_at_once(served: Served) -> None:
     draft.write_bytes(served.issuer.jwks())
     draft.replace(served.jwks)
     assert requests.post(f"{served.url}/quick", headers=headers, timeout=10).status_code == 200
+
+
+def test_a_worker_told_to_stop_refuses_connections_at_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        worker: Any = server.Worker(1, 1, [listener], None, 30, Config(), logging.getLogger("test"))
+        worker.poller = selectors.DefaultSelector()
+        worker.set_accept_enabled(True)
+        address = listener.getsockname()
+        worker.set_accept_enabled(False)
+        socket.create_connection(address).close()
+        worker.set_accept_enabled(True)
+        worker.alive = False
+        worker.set_accept_enabled(False)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address)
+        worker.poller.close()
+        worker.tmp.close()

@@ -171,6 +171,12 @@ def caller_of(claims: Mapping[str, Any]) -> Caller:
     )
 
 
+def handler_of(view: Any, method: str) -> Any:
+    """Return the function that answers `method` (HEAD as GET): the view itself, or a method of its class."""
+    verb = "get" if method == "HEAD" else method.lower()
+    return getattr(getattr(view, "view_class", None), verb, view)
+
+
 def _texts(value: Any) -> frozenset[str]:
     if not isinstance(value, list) or not all(isinstance(text, str) and text for text in value):
         raise Rejection("TOKEN_INVALID")

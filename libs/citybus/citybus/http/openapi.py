@@ -18,6 +18,7 @@ PAGE_POLICY: Final = (
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
+_VERSIONED: Final = "_city_versioned"
 _ASSETS: Final = {
     "swagger-ui.css": "text/css",
     "swagger-ui-bundle.js": "text/javascript",
@@ -107,7 +108,7 @@ class Api(flask_smorest.Api):  # type: ignore[misc]  # flask-smorest has no type
 
 def versioned(handler: access.Handler) -> access.Handler:
     """Declare, for the document, that a command wants If-Match; the handler asks `expected_version()` for it."""
-    handler.__dict__["_city_versioned"] = True
+    setattr(handler, _VERSIONED, True)
     return handler
 
 
@@ -125,10 +126,8 @@ def document(app: Flask, api: Api) -> dict[str, Any]:
     components["parameters"] = {**components.get("parameters", {}), **_PARAMETERS}
     for route in access.routes(app):
         path = _template(route.path)
-        operation = read.get("paths", {}).get(path, {}).get(route.method.lower())
-        if operation is None:
-            continue
-        _describe(app, route, operation)
+        if route.roles is not None:
+            _describe(app, route, read["paths"][path][route.method.lower()])
     return read
 
 
@@ -192,29 +191,23 @@ _PARAMETERS: Final[dict[str, Any]] = {
 
 
 def _describe(app: Flask, route: access.Route, operation: dict[str, Any]) -> None:
-    roles = route.roles or ()
-    operation["security"] = [{"bearer": []}] if roles else []
-    if roles:
-        operation["x-roles"] = list(roles)
+    operation["security"] = [{"bearer": []}]
+    operation["x-roles"] = list(route.roles or ())
     parameters = operation.setdefault("parameters", [])
     if route.method in UNSAFE:
         parameters.append({"$ref": "#/components/parameters/IdempotencyKey"})
-    view = app.view_functions[route.endpoint]
-    handler = getattr(getattr(view, "view_class", None), route.method.lower(), view)
-    if getattr(handler, "_city_versioned", False):
+    if getattr(access.handler_of(app.view_functions[route.endpoint], route.method), _VERSIONED, False):
         parameters.append({"$ref": "#/components/parameters/IfMatch"})
     responses = operation.setdefault("responses", {})
     # What flask-smorest says of wrong arguments is said by the problems below.
     for status in [status for status, response in responses.items() if "$ref" in response]:
         del responses[status]
-    for status in _statuses(route, operation):
+    for status in _statuses(route):
         responses.setdefault(str(status), {"$ref": "#/components/responses/Problem"})
 
 
-def _statuses(route: access.Route, operation: dict[str, Any]) -> list[int | str]:
-    statuses: list[int | str] = [400, "default"]
-    if route.roles:
-        statuses += [401, 403]
+def _statuses(route: access.Route) -> list[int | str]:
+    statuses: list[int | str] = [400, 401, 403, "default"]
     if "<" in route.path:
         statuses.append(404)
     if route.method in UNSAFE:

@@ -13,6 +13,7 @@ from webargs import core
 from webargs.flaskparser import FlaskParser
 
 from citybus.clock import ZONE
+from citybus.http.access import handler_of
 from citybus.http.problems import Fault, Rejection, faults_of, invalid
 from citybus.http.translations import Bilingual
 
@@ -23,6 +24,7 @@ JSON: Final = "application/json"
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 _MARK: Final = "_city_accepts"
+_USUAL: Final = (frozenset({JSON}), MAX_BODY_BYTES)
 
 
 def accepts(*media_types: str, max_bytes: int = MAX_BODY_BYTES) -> Callable[[Handler], Handler]:
@@ -33,13 +35,6 @@ def accepts(*media_types: str, max_bytes: int = MAX_BODY_BYTES) -> Callable[[Han
         return handler
 
     return declare
-
-
-def accepted(view: Any, method: str) -> tuple[frozenset[str], int]:
-    """Return the media types and the size that the handler of `method` behind `view` takes."""
-    handler = getattr(getattr(view, "view_class", None), method.lower(), view)
-    found: tuple[frozenset[str], int] = getattr(handler, _MARK, (frozenset({JSON}), MAX_BODY_BYTES))
-    return found
 
 
 def install(app: Flask) -> None:
@@ -54,7 +49,8 @@ def install(app: Flask) -> None:
             # Werkzeug cuts a body of unsaid length at the limit, without a word.
             raise Rejection("LENGTH_REQUIRED")
         if request.content_length:
-            media_types, size = accepted(current_app.view_functions[request.url_rule.endpoint], request.method)
+            view = current_app.view_functions[request.url_rule.endpoint]
+            media_types, size = getattr(handler_of(view, request.method), _MARK, _USUAL)
             request.max_content_length = size
             if request.mimetype not in media_types:
                 raise Rejection("UNSUPPORTED_MEDIA_TYPE", accepted=sorted(media_types))

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -235,8 +234,8 @@ def of_http(error: HTTPException) -> Refusal:
         if isinstance(error, MethodNotAllowed):
             headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
         return Rejection(code, headers=headers)
-    phrase = _phrase(status)
-    return Refusal(phrase.upper().replace(" ", "_"), status=status, zh="请求被拒绝。", en=f"{phrase}.")
+    code = error.name.upper().replace(" ", "_")
+    return Refusal(code, status=status, zh="请求被拒绝。", en=f"{error.name}.")
 
 
 def away(error: Exception) -> bool:
@@ -281,10 +280,3 @@ def _unexpected(error: Exception) -> Refusal:
         return Rejection("UNAVAILABLE")
     _log.error("unhandled error", exc_info=error)
     return Rejection("INTERNAL")
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Refused"
