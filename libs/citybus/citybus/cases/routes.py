@@ -15,6 +15,7 @@ from citybus.cases.forms import Form, History, Option
 from citybus.cases.perform import Cases
 from citybus.http.access import caller, requires
 from citybus.http.commands import command, reply, show, transaction
+from citybus.http.openapi import versioned
 from citybus.http.paging import PageQuery, page, page_schema
 from citybus.http.parsing import Blueprint
 from citybus.http.versions import expected_version
@@ -144,4 +145,4 @@ def _add(routes: Blueprint, cases: Cases, action: str, view: type[Schema], dumpe
     take.__doc__ = f"{declared.zh} {declared.en}"
     path = f"/<uuid:case_id>/{action.replace('_', '-')}"
     handler = routes.response(200, view)(routes.arguments(cases.forms.get(action, Form))(take))
-    routes.route(path, methods=["POST"], endpoint=action)(requires(*declared.allow)(handler))
+    routes.route(path, methods=["POST"], endpoint=action)(requires(*declared.allow)(versioned(handler)))
