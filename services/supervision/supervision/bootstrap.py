@@ -38,7 +38,7 @@ def build(settings: ServingSettings) -> Service:
         settings.database_url.render_as_string(hide_password=False),
         application=f"{settings.service} {settings.process}",
     )
-    units = Units(sessionmaker(engine, expire_on_commit=False), settings.source, settings.clock())
+    units = Units(sessionmaker(engine, expire_on_commit=False), settings.source, settings.clock(), settings.audit_hash)
 
     def api(health: Health) -> Flask:
         if not isinstance(settings, ApiSettings):
