@@ -29,9 +29,10 @@ from sqlalchemy.orm import Session
 from citybus import inbox
 from citybus.envelope import CONTENT_TYPE, Event
 from citybus.errors import CityError, Invalid, Transient
-from citybus.failures import database_away, describe, permanent_reason
+from citybus.failures import database_away, permanent_reason
 from citybus.ids import new_id
 from citybus.inbox import Arrival, Order, Outcome, Report, Subscription
+from citybus.telemetry.logs import describe
 from citybus.unit_of_work import Context, UnitOfWork
 
 LADDER: Final = ("1s", "10s", "1m", "10m")
@@ -120,9 +121,10 @@ class Inbound(Protocol):
         ...
 
     def fetch(self, limit: int, timeout: float) -> list[Delivery]:
-        """Return what has arrived, in order, at most `limit`; wait up to `timeout` seconds for the first.
+        """Return what has arrived, at most `limit`; wait up to `timeout` seconds for the first.
 
-        Raises BrokerAway as soon as the connection is known to be lost.
+        Messages come in the order of the queue; those that are delivered again may change places. Raises BrokerAway as soon
+        as the connection is known to be lost.
         """
         ...
 
@@ -327,7 +329,7 @@ class Consumer:
             FAILED_AT: datetime.now(UTC).isoformat(timespec="seconds"),
         }
         said = {"consumer": self._subscription.queue, "attempts": attempts, "error": headers[ERROR]}
-        said |= {"event_id": event.id, "type": event.type} if event else {}
+        said |= {"event_id": event.id, "event_type": event.type} if event else {}
         if reason is None:
             delay = self._ladder[attempts - 1]
             self._send(lambda: self._inbound.retry(delivery, delay, headers))

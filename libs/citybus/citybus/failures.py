@@ -1,4 +1,4 @@
-"""What a failure means for a message: is the database away, can no retry mend it, and where did it happen."""
+"""What a failure means for a message: is the database away, and can no retry mend it."""
 
 from typing import Final
 
@@ -40,23 +40,3 @@ def permanent_reason(error: BaseException) -> str | None:
     if isinstance(error, DataError):
         return "DATA_ERROR"
     return None
-
-
-def describe(error: BaseException) -> str:
-    """Return what failed and where, such as `KeyError at assessment.application.deduct:41`.
-
-    An error's own text may quote personal data, so it is left out; an Invalid has none, and keeps its text.
-    """
-    if isinstance(error, Invalid):
-        return str(error)
-    name = type(error).__name__
-    if isinstance(error, DBAPIError):
-        name = f"{name}({type(error.orig).__name__})"
-    place = ""
-    trace = error.__traceback__
-    while trace is not None:
-        # Code of a library says less than the line of ours that called it.
-        if "site-packages" not in trace.tb_frame.f_code.co_filename:
-            place = f" at {trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return name + place

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg2
 import pytest
 from marshmallow import ValidationError
 from prometheus_client import REGISTRY
@@ -325,7 +326,7 @@ def test_message_that_cannot_be_put_aside_is_kept_and_sent_when_that_works_again
     (event,) = events(1)
     rig.put(event)
     with running(rig):
-        eventually(lambda: faults.calls, what="handled")
+        eventually(lambda: rig.inbound.refused > 2, what="tried again")
         assert len(rig.inbound._unacknowledged) == 1
         rig.inbound.refuses = False
         rig.drained()
@@ -560,18 +561,45 @@ class TestEveryStep:
                 uow.commit()
             eventually(lambda: stock.effects() == [3], what="follower")
 
-    def test_failing_housekeeping_is_tried_again(self, stock: Stock, faults: Faults) -> None:
-        rig = Rig(stock, subscription(Order.EVERY_STEP, faults))
+    @pytest.mark.parametrize("away", [True, False])
+    def test_housekeeping_that_fails_is_tried_again(self, stock: Stock, faults: Faults, away: bool) -> None:
+        failing = FailingHousekeeping(stock, away)
+        rig = Rig(stock, subscription(Order.EVERY_STEP, faults), units=failing)
         one = make_event("box/1", 1)
         faults.errors["box/1"] = Invalid("BAD")
-        with stock.engine.begin() as connection:
-            connection.execute(
-                text("INSERT INTO subject_cursors (consumer, subject, last) VALUES ('stock.shop', 'box/1', 0)")
-            )
         with running(rig):
-            with stock.engine.begin() as other:
-                other.execute(text("SELECT FROM subject_cursors FOR UPDATE"))
-                rig.put(one)
-                # Applying needs the cursor as well: time out instead of waiting for the whole lock_timeout.
-                eventually(lambda: not rig.inbound.ready, what="taken")
+            eventually(lambda: rig.consumer.ready, what="ready")
+            rig.put(one)
             eventually(lambda: stock.cursor("box/1") == (0, one.id), what="blocked")
+            rig.drained()
+        assert rig.dead() == [(one.id, "BAD")]
+        assert failing.failures == 0
+
+
+class FailingHousekeeping:
+    """A unit-of-work factory whose first commits after something was parked fail."""
+
+    def __init__(self, stock: Stock, away: bool) -> None:
+        self._stock = stock
+        self._away = away
+        self.failures = 3
+
+    def __call__(self, context: Context) -> UnitOfWork:
+        uow = self._stock.units(context)
+        commit = uow.commit
+
+        def fail() -> None:
+            if self.failures and uow.session.execute(text("SELECT EXISTS (SELECT FROM subject_cursors)")).scalar():
+                self.failures -= 1
+                error = psycopg2.OperationalError() if self._away else LockTimeout()
+                raise OperationalError("COMMIT", {}, error)
+            commit()
+
+        uow.commit = fail  # type: ignore[method-assign]  # one instance's
+        return uow
+
+
+class LockTimeout(psycopg2.OperationalError):
+    """What the driver says after lock_timeout."""
+
+    pgcode = "55P03"

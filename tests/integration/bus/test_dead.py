@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import create_engine, select, text
 
+from citybus import dead as letters
 from citybus.broker.consumer import RabbitInbound
 from citybus.broker.dead import RabbitDeadQueue
 from citybus.broker.publisher import PikaPublisher
@@ -293,6 +294,18 @@ def test_queue_that_cannot_be_opened_is_said(vhost: Vhost, url: Callable[[Vhost]
     with pytest.raises(Misconfigured, match=said) as raised, RabbitDeadQueue(url(vhost), QUEUE, exchange="stock.retry"):
         pass
     assert "wrong" not in str(raised.value)
+
+
+def test_letters_taken_by_another_meanwhile_are_no_error(office: Office) -> None:
+    office.queues.put(parked(make_event("box/1")), parked(make_event("box/2")), queue=f"{QUEUE}.dead")
+    with RabbitDeadQueue(office.queues.vhost.amqp_url, QUEUE, exchange="stock.retry") as opened:
+        assert len(office.queues.dead()) == 2
+        assert letters.look(opened, 10) == []
+
+
+def test_look_ends_at_its_limit(office: Office) -> None:
+    office.queues.put(*(parked(make_event(f"box/{number}")) for number in range(3)), queue=f"{QUEUE}.dead")
+    assert office.dead("list", "--limit", "2", QUEUE).output.count("SCHEMA: weight") == 2
 
 
 def test_letter_whose_connection_was_lost_may_still_be_there(office: Office) -> None:

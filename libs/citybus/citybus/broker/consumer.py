@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import pika
-import structlog
 from pika import exceptions
 from pika.channel import Channel
 from pika.connection import Connection
@@ -16,8 +15,6 @@ from pika.connection import Connection
 from citybus.broker.publisher import Fate, Outgoing, Publisher
 from citybus.consumer import ALONE_FROM, LADDER, BrokerAway, Delivery, Misconfigured, PublishFailed
 from citybus.ids import new_id
-
-log = structlog.get_logger(__name__)
 
 _HOPELESS: Final = {403, 404, 405}
 """Reply codes for which waiting does not help: access refused, not found, locked by another connection."""
@@ -79,7 +76,11 @@ class RabbitInbound:
         self._link.start()
 
     def fetch(self, limit: int, timeout: float) -> list[Delivery]:
-        link = self._open_link()
+        if self._link is None:
+            raise BrokerAway("not open")
+        link = self._link
+        if self._publisher is not None:
+            self._publisher.tend()
         link.wait(timeout, self._woken)
         self._woken.clear()
         if link.error is not None:
@@ -112,13 +113,8 @@ class RabbitInbound:
         if publisher is not None:
             publisher.close()
 
-    def _open_link(self) -> "_Link":
-        if self._link is None:
-            raise BrokerAway("not open")
-        return self._link
-
     def _send(self, delivery: Delivery, queue: str, headers: Mapping[str, str | int]) -> None:
-        """Publish `delivery` to `queue` and wait for the confirm; a lost connection is given one more chance."""
+        """Publish `delivery` to `queue` and wait for the confirm."""
         message_id = delivery.message_id or new_id()
         kept = {name: value for name, value in delivery.headers.items() if not name.startswith("x-")}
         message = Outgoing(
@@ -136,14 +132,10 @@ class RabbitInbound:
         )
         if self._publisher is None:
             self._publisher = self._new_publisher()
-        for _ in range(2):
-            self._publisher.tend()
-            (outcome,) = self._publisher.publish([message])
-            if outcome.fate is Fate.CONFIRMED:
-                return
-            if outcome.fate not in (Fate.UNKNOWN, Fate.HELD):
-                break
-        raise PublishFailed(f"{queue}: {outcome.fate.name} {outcome.reason}".rstrip())
+        self._publisher.tend()
+        (outcome,) = self._publisher.publish([message])
+        if outcome.fate is not Fate.CONFIRMED:
+            raise PublishFailed(f"{queue}: {outcome.fate.name} {outcome.reason}".rstrip())
 
 
 class _Link:
@@ -163,7 +155,6 @@ class _Link:
         self._consuming = threading.Event()
         self._ended = threading.Event()
         self._careful = True
-        self._closing = False
         self._channel: Channel | None = None
         self._connection = pika.SelectConnection(
             parameters,
@@ -177,9 +168,10 @@ class _Link:
     def start(self) -> None:
         """Connect and consume. Raises BrokerAway or Misconfigured."""
         threading.Thread(target=self._serve, name=f"inbound {self._queue}", daemon=True).start()
-        if not self._consuming.wait(self._limits.connect):
+        # pika itself gives up a greeting after the connect time-out; this is for a broker that falls silent after it.
+        if not self._consuming.wait(2 * self._limits.connect):
             self.close()
-            raise BrokerAway("the broker did not answer the greeting")
+            raise BrokerAway("the broker did not answer")
         if self.error is not None:
             raise self.error
 
@@ -218,8 +210,7 @@ class _Link:
         self._consuming.set()
 
     def _close(self) -> None:
-        self._closing = True
-        # While it is being opened or closed it cannot be closed: its end is on its way.
+        # Where it is not open, its end is on its way.
         if self._connection.is_open:
             self._connection.close()
 
@@ -228,10 +219,7 @@ class _Link:
             self._channel.basic_ack(tag - self._tags_before, multiple=True)
 
     def _on_open(self, connection: Connection) -> None:
-        if self._closing:
-            connection.close()
-        else:
-            connection.channel(on_open_callback=self._on_channel)
+        connection.channel(on_open_callback=self._on_channel)
 
     def _on_open_error(self, _connection: Connection, error: BaseException | str) -> None:
         if isinstance(error, exceptions.ProbableAuthenticationError | exceptions.ProbableAccessDeniedError):
@@ -268,6 +256,8 @@ class _Link:
 
     def _check(self, channel: Channel) -> None:
         """See that each queue exists, before anything is taken that could then not be put aside."""
+        if not channel.is_open:
+            return  # the answer came while it was being closed
         if self._unchecked:
             self._checking = self._unchecked.popleft()
             channel.queue_declare(self._checking, passive=True, callback=lambda _frame: self._check(channel))
@@ -276,6 +266,8 @@ class _Link:
             self._consume(channel, 1)
 
     def _consume(self, channel: Channel, prefetch: int) -> None:
+        if not channel.is_open:
+            return
         channel.basic_qos(prefetch_count=prefetch)
         channel.basic_consume(self._queue, self._on_message, callback=lambda _frame: self._consuming.set())
 
@@ -295,7 +287,7 @@ class _Link:
         self._buffer.append(delivery)
         if not self.arrived.is_set():
             self.arrived.set()
-        if self._careful and delivery.redeliveries < ALONE_FROM:
+        if self._careful and delivery.redeliveries < ALONE_FROM and channel.is_open:
             self._careful = False
             channel.basic_cancel(
                 method.consumer_tag, callback=lambda _frame: self._consume(channel, self._limits.prefetch)

@@ -1,6 +1,7 @@
 """Dead letters on RabbitMQ: an operator's look at a dead queue, and letters leaving it one by one."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -46,7 +47,7 @@ class RabbitDeadQueue:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._connection.is_open:
+        with suppress(exceptions.AMQPError):  # lost meanwhile
             self._connection.close()
 
     def letters(self) -> Iterator[Delivery]:

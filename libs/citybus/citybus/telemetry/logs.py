@@ -133,16 +133,18 @@ def _words(error: BaseException) -> str:
 
 
 def _place(trace: TracebackType | None) -> str:
-    frames = _frames(trace)
+    # The line of ours that called a library says more than the line of the library that failed.
+    frames = _frames(trace, libraries=False) or _frames(trace)
     return frames[-1] if frames else ""
 
 
-def _frames(trace: TracebackType | None) -> list[str]:
+def _frames(trace: TracebackType | None, *, libraries: bool = True) -> list[str]:
     frames = []
     while trace is not None:
         code = trace.tb_frame.f_code
-        folder, file = os.path.split(code.co_filename)
-        frames.append(f"{os.path.basename(folder)}/{file}:{trace.tb_lineno} {code.co_name}")
+        if libraries or "site-packages" not in code.co_filename:
+            folder, file = os.path.split(code.co_filename)
+            frames.append(f"{os.path.basename(folder)}/{file}:{trace.tb_lineno} {code.co_name}")
         trace = trace.tb_next
     return frames
 

@@ -19,6 +19,8 @@ class MemoryInbound:
         """Whether the queue does not exist."""
         self.refuses = False
         """Whether the broker does not take messages for the ladder and the dead queue."""
+        self.refused = 0
+        """How many it did not take."""
         self._unacknowledged: deque[Delivery] = deque()
         self._changed = threading.Condition()
         self._open = False
@@ -97,5 +99,6 @@ class MemoryInbound:
 
     def _send(self, queue: list[Delivery], delivery: Delivery, headers: Mapping[str, str | int]) -> None:
         if self.refuses:
+            self.refused += 1
             raise PublishFailed("refused")
         queue.append(replace(delivery, headers={**delivery.headers, **headers}, redeliveries=0, tag=0))

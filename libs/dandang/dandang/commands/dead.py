@@ -10,8 +10,6 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import click
-from rich.console import Console
-from rich.table import Table
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import sessionmaker
 
@@ -197,23 +195,12 @@ def _clock() -> Clock:
 
 
 def _print(found: dict[str, list[DeadLetter]]) -> None:
-    console = Console()
     for queue, of in found.items():
-        table = Table(
-            "键 key", "类型 type", "主体 subject", "原因 reason", "错误 error", "次 tries", "时间 at", title=queue
-        )
+        click.secho(f"{queue}  {len(of)}", bold=True)
         for letter in of:
             row = letter.summary()
             subject = f"{row['subject']} #{row['sequence']}" if row["subject"] else ""
-            table.add_row(
-                row["key"],
-                row["type"] or "",
-                subject,
-                row["reason"],
-                row["error"],
-                str(row["attempts"]),
-                row["failed_at"],
-            )
-        console.print(table)
+            click.echo(f"  {row['key']}  {row['reason']}  {row['type'] or ''}  {subject}")
+            click.echo(f"      {row['failed_at']}  {row['attempts']}×  {row['error']}")
     if not any(found.values()):
-        console.print("没有死信 no dead letters")
+        click.echo("没有死信 no dead letters")
