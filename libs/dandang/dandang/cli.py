@@ -6,7 +6,7 @@ import sys
 import click
 
 from citybus.errors import CityError
-from dandang.commands import contracts, dead, down, prepare, status, token, topology, up
+from dandang.commands import audit, clock, contracts, dead, down, prepare, status, token, topology, up
 from dandang.local import city
 from dandang.local.errors import LocalError
 from dandang.local.state import RunFolder
@@ -30,6 +30,8 @@ cli.add_command(up.up)
 cli.add_command(down.down)
 cli.add_command(status.status)
 cli.add_command(dead.dead)
+cli.add_command(audit.audit)
+cli.add_command(clock.clock)
 cli.add_command(prepare.prepare)
 cli.add_command(token.token)
 cli.add_command(topology.topology)

@@ -214,7 +214,7 @@ class LocalCity:
             "CITY_DATABASE_URL": servers.database_url,
         }
         for service in surroundings.services:
-            found |= service.variables("migrate") | service.variables("api")
+            found |= service.variables("migrate") | service.variables("api") | service.variables("job")
         return found
 
     def _write_state(self) -> None:
