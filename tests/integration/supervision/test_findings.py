@@ -141,6 +141,11 @@ def test_verifying_wants_a_reason(city: City) -> None:
     assert refused(city, city.ready_to_verify(), "verify", FIRST).code == "REASON_MISSING"
 
 
+def test_no_reason_bears_a_mark_of_state_secrets(city: City) -> None:
+    refusal = refused(city, city.notified(), "reject", FIRST, {"reason": "详见绝密文件"})
+    assert (refusal.code, refusal.status) == ("SECRECY_LEVEL", 451)
+
+
 def test_what_came_after_the_first_verifier_makes_the_confirmation_void(city: City) -> None:
     case = city.ready_to_verify()
     city.take(city.findings, case, "verify", FIRST, {"reason": "属实"})

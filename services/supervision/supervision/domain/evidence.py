@@ -6,6 +6,7 @@ from typing import Final
 
 from citybus.errors import Refusal
 from citybus.rulepack import Rules
+from supervision.domain.texts import refuse_marked
 
 _ZIP: Final = (b"PK\x03\x04",)
 BEGINNINGS: Final[Mapping[str, tuple[bytes, ...]]] = MappingProxyType(
@@ -48,10 +49,4 @@ def refuse_unfit(name: str, media_type: str, content: bytes, rules: Rules) -> No
             status=415,
             accepted=list(rules["evidence.media_types"]),
         )
-    if any(mark in name for mark in rules["secrecy.marks"]):
-        raise Refusal(
-            "SECRECY_LEVEL",
-            zh="文件名带有国家秘密标志,本系统不得处理。",
-            en="The file's name bears a mark of state secrets; this system must not hold it.",
-            status=451,
-        )
+    refuse_marked([name], rules)

@@ -17,7 +17,7 @@ from citybus.clock import ZONE
 from citybus.errors import Refusal
 from citybus.rulepack import Rule
 from supervision.domain.inspection import RUNNING
-from supervision.domain.texts import refuse_secrecy_marks
+from supervision.domain.texts import refuse_marked, refuse_marked_reason, with_plain_reasons
 
 
 class Role(StrEnum):
@@ -153,7 +153,7 @@ def record(step: Step) -> None:
         for entry in form["responsible"]
     ]
     case.evidence = list(form.get("evidence") or ())
-    refuse_secrecy_marks(step, [case.facts])
+    refuse_marked([case.facts], step.rules)
     _check_origin(step)
     _check_catalogue(step)
     _check_known(step)
@@ -322,7 +322,7 @@ def plea_in_time(step: Step) -> None:
 def plea(step: Step) -> None:
     """Note that the cadre has answered; the text (L4) is kept beside the case. Raises `SECRECY_LEVEL`."""
     case: Finding = step.case
-    refuse_secrecy_marks(step, [step.form["text"]])
+    refuse_marked([step.form["text"]], step.rules)
     today = step.at.date().isoformat()
     case.responsible = [
         {**entry, "pleaded_on": today} if entry["cadre"] == step.actor.person else entry for entry in case.responsible
@@ -428,64 +428,68 @@ FINDING: Final = CaseType(
         "VERIFIED": ("已认定", "verified"),
         "REJECTED": ("不予认定", "rejected"),
     },
-    create=Action(zh="登记问题", en="record a finding", allow=_RECORDERS, effect=record),
-    actions={
-        "revise": Action(zh="修改", en="revise the draft", allow=_RECORDERS, effect=record),
-        "notify": Action(
-            zh="告知",
-            en="notify those responsible",
-            allow=_RECORDERS,
-            guards=(below_discipline_threshold,),
-            effect=notify,
-            event=_EVENT.format("notified"),
-        ),
-        "attach": Action(zh="补充证据", en="attach evidence", allow=_RECORDERS, effect=attach),
-        "serve": Action(
-            zh="送达",
-            en="serve",
-            effect=serve,
-            event=_EVENT.format("served"),
-            arms=(Arm(kind=PLEA_WINDOW, rule="finding.plea_window", start=last_service),),
-        ),
-        "plea": Action(
-            zh="陈述申辩",
-            en="answer",
-            allow={"CADRE": Reach.SELF},
-            guards=(plea_in_time,),
-            effect=plea,
-            event=_EVENT.format("plea-received"),
-        ),
-        "sign": Action(
-            zh="组织部门签批",
-            en="sign for the organisation department",
-            allow={"ORG.supervise": Reach.OFFICE},
-            guards=(signature_wanted,),
-            effect=sign,
-            not_after=("create", "revise"),
-        ),
-        "verify": Action(
-            zh="认定",
-            en="verify",
-            allow=_RECORDERS,
-            guards=(below_discipline_threshold, has_evidence, plea_window_over, is_signed),
-            effect=verify,
-            event=_EVENT.format("verified"),
-            closes=(PLEA_WINDOW,),
-            not_after=("create", "revise"),
-            eyes=2,
-            same_code="SAME_VERIFIER",
-            reason=True,
-        ),
-        "reject": Action(
-            zh="不予认定",
-            en="reject",
-            allow=_RECORDERS,
-            event=_EVENT.format("rejected"),
-            closes=(PLEA_WINDOW,),
-            reason=True,
-        ),
-        "apply_tolerance": Action(
-            zh="适用容错", en="apply tolerance", effect=apply_tolerance, event=_EVENT.format("weight-changed")
-        ),
-    },
+    create=Action(
+        zh="登记问题", en="record a finding", allow=_RECORDERS, guards=(refuse_marked_reason,), effect=record
+    ),
+    actions=with_plain_reasons(
+        {
+            "revise": Action(zh="修改", en="revise the draft", allow=_RECORDERS, effect=record),
+            "notify": Action(
+                zh="告知",
+                en="notify those responsible",
+                allow=_RECORDERS,
+                guards=(below_discipline_threshold,),
+                effect=notify,
+                event=_EVENT.format("notified"),
+            ),
+            "attach": Action(zh="补充证据", en="attach evidence", allow=_RECORDERS, effect=attach),
+            "serve": Action(
+                zh="送达",
+                en="serve",
+                effect=serve,
+                event=_EVENT.format("served"),
+                arms=(Arm(kind=PLEA_WINDOW, rule="finding.plea_window", start=last_service),),
+            ),
+            "plea": Action(
+                zh="陈述申辩",
+                en="answer",
+                allow={"CADRE": Reach.SELF},
+                guards=(plea_in_time,),
+                effect=plea,
+                event=_EVENT.format("plea-received"),
+            ),
+            "sign": Action(
+                zh="组织部门签批",
+                en="sign for the organisation department",
+                allow={"ORG.supervise": Reach.OFFICE},
+                guards=(signature_wanted,),
+                effect=sign,
+                not_after=("create", "revise"),
+            ),
+            "verify": Action(
+                zh="认定",
+                en="verify",
+                allow=_RECORDERS,
+                guards=(below_discipline_threshold, has_evidence, plea_window_over, is_signed),
+                effect=verify,
+                event=_EVENT.format("verified"),
+                closes=(PLEA_WINDOW,),
+                not_after=("create", "revise"),
+                eyes=2,
+                same_code="SAME_VERIFIER",
+                reason=True,
+            ),
+            "reject": Action(
+                zh="不予认定",
+                en="reject",
+                allow=_RECORDERS,
+                event=_EVENT.format("rejected"),
+                closes=(PLEA_WINDOW,),
+                reason=True,
+            ),
+            "apply_tolerance": Action(
+                zh="适用容错", en="apply tolerance", effect=apply_tolerance, event=_EVENT.format("weight-changed")
+            ),
+        }
+    ),
 )

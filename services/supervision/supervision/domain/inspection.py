@@ -12,7 +12,7 @@ from statemachine import State, StateMachine
 from citybus.cases.declare import Action, Arm, CaseType, Reach, Scope, Step
 from citybus.clock import ZONE
 from citybus.errors import Refusal
-from supervision.domain.texts import refuse_secrecy_marks
+from supervision.domain.texts import refuse_marked, refuse_marked_reason, with_plain_reasons
 
 
 class Kind(StrEnum):
@@ -220,7 +220,7 @@ def report(step: Step) -> None:
             earliest=began.isoformat(),
             latest=today.isoformat(),
         )
-    refuse_secrecy_marks(step, [step.form["summary"]])
+    refuse_marked([step.form["summary"]], step.rules)
     case.summary = step.form["summary"]
     case.ended_on, case.reported_on = ended, today
     case.report_late = step.at >= step.due("inspection.report_period", datetime.combine(ended, time.min, ZONE))
@@ -258,47 +258,51 @@ INSPECTION: Final = CaseType(
         "CLOSED": ("已办结", "closed"),
         "CANCELLED": ("已取消", "cancelled"),
     },
-    create=Action(zh="制定检查计划", en="plan an inspection", allow=_OFFICE, effect=plan),
-    actions={
-        "revise": Action(zh="修改计划", en="revise the plan", allow=_OFFICE, effect=plan),
-        "approve": Action(
-            zh="批准",
-            en="approve",
-            allow=_DIRECTOR,
-            guards=(check_plan, notice_in_time),
-            effect=approve,
-            event=_EVENT.format("approved"),
-            not_after=("create", "revise"),
-        ),
-        "start": Action(
-            zh="开始检查",
-            en="start",
-            allow=_OFFICE,
-            guards=(check_plan, notice_in_time),
-            effect=start,
-            event=_EVENT.format("started"),
-            arms=(
-                Arm(
-                    kind="inspection.report",
-                    rule="inspection.report_period",
-                    warn="deadline.warning",
-                    start=end_of_work,
+    create=Action(
+        zh="制定检查计划", en="plan an inspection", allow=_OFFICE, guards=(refuse_marked_reason,), effect=plan
+    ),
+    actions=with_plain_reasons(
+        {
+            "revise": Action(zh="修改计划", en="revise the plan", allow=_OFFICE, effect=plan),
+            "approve": Action(
+                zh="批准",
+                en="approve",
+                allow=_DIRECTOR,
+                guards=(check_plan, notice_in_time),
+                effect=approve,
+                event=_EVENT.format("approved"),
+                not_after=("create", "revise"),
+            ),
+            "start": Action(
+                zh="开始检查",
+                en="start",
+                allow=_OFFICE,
+                guards=(check_plan, notice_in_time),
+                effect=start,
+                event=_EVENT.format("started"),
+                arms=(
+                    Arm(
+                        kind="inspection.report",
+                        rule="inspection.report_period",
+                        warn="deadline.warning",
+                        start=end_of_work,
+                    ),
                 ),
             ),
-        ),
-        "report": Action(
-            zh="提交报告",
-            en="report",
-            allow=_OFFICE,
-            effect=report,
-            event=_EVENT.format("reported"),
-            closes=("inspection.report",),
-        ),
-        "close": Action(
-            zh="办结", en="close", allow=_OFFICE, guards=(findings_settled,), event=_EVENT.format("closed")
-        ),
-        "cancel": Action(
-            zh="取消", en="cancel", allow=_OFFICE | _DIRECTOR, event=_EVENT.format("cancelled"), reason=True
-        ),
-    },
+            "report": Action(
+                zh="提交报告",
+                en="report",
+                allow=_OFFICE,
+                effect=report,
+                event=_EVENT.format("reported"),
+                closes=("inspection.report",),
+            ),
+            "close": Action(
+                zh="办结", en="close", allow=_OFFICE, guards=(findings_settled,), event=_EVENT.format("closed")
+            ),
+            "cancel": Action(
+                zh="取消", en="cancel", allow=_OFFICE | _DIRECTOR, event=_EVENT.format("cancelled"), reason=True
+            ),
+        }
+    ),
 )
