@@ -17,7 +17,7 @@ from assessment.persistence.models import CadreRow, ImportRow, UnitRow
 from assessment.persistence.vault import Place, Vault
 from assessment.schemas.published import cadre_registered, unit_registered
 from assessment.workbooks.read import read_tables
-from citybus.errors import Refusal
+from citybus.errors import Invalid, Refusal
 from citybus.ids import new_id
 from citybus.jobs import Run
 from citybus.rulepack import Rules
@@ -57,13 +57,16 @@ def run_import(rulebook: Rulebook, vault: Vault, run: Run) -> Mapping[str, Any]:
 
     Rows are checked in steps that the job counts; what is wrong ends in the import's faults (`REJECTED`). Rows that are
     registered already, and alike, are passed over. Everything new is registered in the last step with its events: that
-    one transaction, or none of it, however large the roster.
+    one transaction, or none of it, however large the roster. Raises Invalid `WORKBOOK_FORGOTTEN`.
     """
+    import_id: str = run.payload["import"]
     with run.step(steps=0) as uow:
-        upload = uow.session.get_one(ImportRow, run.payload["import"])
-        if upload.state != RECEIVED or upload.workbook is None:
+        upload = uow.session.get_one(ImportRow, import_id)
+        if upload.state != RECEIVED:
             return _outcome(upload)
-        content = vault.open(place_of(upload.id), upload.workbook)
+        if upload.workbook is None:
+            raise Invalid("WORKBOOK_FORGOTTEN", "it waited longer than it may be kept")
+        content = vault.open(place_of(import_id), upload.workbook)
         today = uow.clock.today()
     rules = rulebook.on(today)
     tables, checked = _read(content)
@@ -77,7 +80,7 @@ def run_import(rulebook: Rulebook, vault: Vault, run: Run) -> Mapping[str, Any]:
                 with run.step(steps=done - run.progress, total=2 * rows) as uow:
                     uow.commit()
     with run.step(steps=2 * rows - run.progress, total=2 * rows) as uow:
-        upload = uow.session.get_one(ImportRow, upload.id)
+        upload = uow.session.get_one(ImportRow, import_id)
         _finish(uow, upload, vault, {table.kind: table for table in tables}, checked, rules)
         outcome = _outcome(upload)
         uow.commit()

@@ -76,7 +76,7 @@ CADRES: Final = SheetKind(
             ("身份证号", "身份证号码", "身份号码", "id number", "id no"),
             note_zh="18 位，单元格须为文本；加密保存，仅凭用途查阅",
             note_en="18 characters, as text; kept encrypted, shown for a stated purpose only",
-            example="420202198003150008",
+            example="420202198003150003",
         ),
         Column("birth", "出生日期", "birth date", False, ("出生年月日", "birth"), note_zh="可不填，以身份号码为准"),
         Column("unit", "单位代码", "unit code", True, ("所在单位代码", "unit"), example="420202"),

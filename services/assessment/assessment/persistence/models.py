@@ -18,7 +18,7 @@ from sqlalchemy import (
     Text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
-from sqlalchemy.orm import DeclarativeBase, Mapped, deferred, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from citybus.tables import NAMING
 
@@ -77,8 +77,8 @@ class CadreRow(Base):
     id: Mapped[str] = mapped_column(_ID, primary_key=True)
     state: Mapped[str] = mapped_column(Text)
     name: Mapped[str] = mapped_column(Text)
-    id_no: Mapped[bytes] = deferred(mapped_column(LargeBinary))
-    id_no_index: Mapped[bytes] = deferred(mapped_column(LargeBinary, unique=True))
+    id_no: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+    id_no_index: Mapped[bytes] = mapped_column(LargeBinary, unique=True, deferred=True)
     birth: Mapped[date] = mapped_column(Date)
     unit: Mapped[str] = mapped_column(Text, ForeignKey("units.code"), index=True)
     post: Mapped[str] = mapped_column(Text)
