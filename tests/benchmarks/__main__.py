@@ -22,8 +22,6 @@ from typing import Any
 
 import psutil
 import psycopg2
-from joserfc import jwt
-from joserfc.jwk import OKPKey
 from psycopg2.extras import execute_values
 from rich.console import Console
 from rich.table import Table
@@ -34,6 +32,7 @@ from citybus import tables
 from citybus.clock import SystemClock
 from citybus.database import engine
 from citybus.outbox import Draft
+from citybus.testing.keys import FakeIssuer
 from citybus.unit_of_work import Context, Units
 from dandang.local import process
 from dandang.local.database import LAPTOP
@@ -367,15 +366,10 @@ def http_commands(bench: Bench, module: str, seconds: float) -> tuple[float, flo
     """Return commands/s and p99 in ms of the API that `module` serves, `HTTP_THREADS` callers at once."""
     producer, _ = _producer(bench)
     port = choose()
-    key = OKPKey.generate_key("Ed25519", {"kid": "bench"})
+    issuer = FakeIssuer()
     jwks = bench.folder / "jwks.json"
-    jwks.write_text(json.dumps({"keys": [key.as_dict(private=False)]}))
-    now = int(time.time())
-    claims = {
-        "iss": "bench", "aud": "dandang", "sub": "bench", "iat": now, "exp": now + 3600,
-        "roles": ["CLERK"], "scope": {"units": "*", "unit": "OFFICE"},
-    }  # fmt: skip
-    token = jwt.encode({"alg": "EdDSA", "kid": "bench", "typ": "at+jwt"}, claims, key, algorithms=["EdDSA"])
+    jwks.write_bytes(issuer.jwks())
+    token = issuer.token(sub="bench", roles=["CLERK"], scope={"units": "*", "unit": "OFFICE"})
     packs = bench.folder / "packs"
     packs.mkdir(exist_ok=True)
     environment = {

@@ -36,8 +36,7 @@ def worker() -> int:
 
     eventlet.monkey_patch()
     from marshmallow import EXCLUDE, Schema, fields
-    from sqlalchemy import Column, MetaData, Table, Text, insert
-    from sqlalchemy.orm import sessionmaker
+    from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
 
     from citybus.broker.consumer import RabbitInbound
     from citybus.broker.publisher import PikaPublisher
@@ -47,19 +46,25 @@ def worker() -> int:
     from citybus.nameko_ext import Runtime, Units, consume, run_worker
     from citybus.unit_of_work import Units as UnitFactory
 
-    class Fact(Schema):
+    class Stated(Schema):
         class Meta:
             unknown = EXCLUDE
 
         id = fields.String(required=True)
         body = fields.String(required=True)
 
-    facts = Table("facts", MetaData(), Column("id", Text, primary_key=True), Column("body", Text))
+    class Base(DeclarativeBase):
+        pass
+
+    class Fact(Base):
+        __tablename__ = "facts"
+        id: Mapped[str] = mapped_column(primary_key=True)
+        body: Mapped[str]
 
     def state(uow: Any, event: Any, data: Any) -> None:
-        uow.session.execute(insert(facts), {"id": data["id"], "body": data["body"]})
+        uow.session.add(Fact(id=data["id"], body=data["body"]))
 
-    subscription = Subscription(QUEUE, Order.EVERY_STEP, {TYPE: Handler(Fact(), state)})
+    subscription = Subscription(QUEUE, Order.EVERY_STEP, {TYPE: Handler(Stated(), state)})
 
     class Worker:
         name = "probe"
@@ -94,6 +99,7 @@ def api() -> None:
     from citybus.http.app import create_app
     from citybus.http.server import serve
     from citybus.http.tokens import FileKeys, Tokens
+    from citybus.testing.keys import AUDIENCE, ISSUER
     from citybus.unit_of_work import Units as UnitFactory
     from tests.support.permits import permits
 
@@ -103,7 +109,7 @@ def api() -> None:
             service="toy",
             version="1",
             units=UnitFactory(sessionmaker(made, expire_on_commit=False), SOURCE, SystemClock()),
-            tokens=Tokens(FileKeys(Path(os.environ["JWKS_FILE"])), issuer="bench", audience="dandang"),
+            tokens=Tokens(FileKeys(Path(os.environ["JWKS_FILE"])), issuer=ISSUER, audience=AUDIENCE),
             blueprints=[routes.blueprint(permits(Path(os.environ["PACKS"])))],
         )
 

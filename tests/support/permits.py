@@ -39,6 +39,7 @@ class PermitMachine(StateMachine):
     EXPIRED = State(final=True)
     submit = DRAFT.to(SUBMITTED)
     note = SUBMITTED.to(SUBMITTED)
+    retouch = SUBMITTED.to(SUBMITTED)
     approve = SUBMITTED.to(APPROVED)
     refuse = SUBMITTED.to(REFUSED)
     expire = APPROVED.to(EXPIRED)
@@ -79,6 +80,7 @@ PERMIT = CaseType(
             "提交", "submit", allow={"CLERK": Reach.OFFICE, "HEAD": Reach.UNIT}, event="toy.permit.submitted.v1"
         ),
         "note": Action("备注", "note", allow={"HOLDER": Reach.SELF}, effect=remark, event="toy.permit.noted.v1"),
+        "retouch": Action("订正", "retouch", allow={"CLERK": Reach.OFFICE}, event="toy.permit.noted.v1"),
         "approve": Action(
             "批准",
             "approve",

@@ -1,0 +1,136 @@
+"""A city of two services for the fault tests: `python -m tests.fault.toy api|relay|worker`, with faults installed.
+
+The api opens permits and moves them on (tests.support.permits); the worker writes one row per event into `effects`, which
+has no key that could hide a repetition. DATABASE_URL, AMQP_URL, PORT, JWKS_FILE, PACKS, QUEUE, SLOW come by the environment.
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+SERVICE = "toy"
+SOURCE = "/city/420200/toy"
+EXCHANGE = "probe.retry"
+
+
+def api() -> None:
+    """Serve permits."""
+    from sqlalchemy.orm import sessionmaker
+
+    from citybus.cases import routes
+    from citybus.clock import SystemClock
+    from citybus.database import engine
+    from citybus.http.app import create_app
+    from citybus.http.server import serve
+    from citybus.http.tokens import FileKeys, Tokens
+    from citybus.testing.keys import AUDIENCE, ISSUER
+    from citybus.unit_of_work import Units
+    from tests.support.permits import permits
+
+    def build() -> Any:
+        made = engine(os.environ["DATABASE_URL"], application="toy.api", pool_size=8)
+        return create_app(
+            service=SERVICE,
+            version="1",
+            units=Units(sessionmaker(made, expire_on_commit=False), SOURCE, SystemClock()),
+            tokens=Tokens(FileKeys(Path(os.environ["JWKS_FILE"])), issuer=ISSUER, audience=AUDIENCE),
+            blueprints=[routes.blueprint(permits(Path(os.environ["PACKS"])))],
+        )
+
+    serve(build, host="127.0.0.1", port=int(os.environ["PORT"]), drain_seconds=2)
+
+
+def relay() -> None:
+    """Publish the outbox."""
+    from citybus import relay as product
+
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    product.run(
+        service=SERVICE,
+        database_url=os.environ["DATABASE_URL"],
+        amqp_url=os.environ["AMQP_URL"],
+        stop=stop,
+        missing_bindings=list,
+        pace=product.Pace(batch=int(os.environ.get("BATCH", "200"))),
+    )
+
+
+def worker() -> int:
+    """Write effects."""
+    from marshmallow import EXCLUDE, Schema, fields
+    from sqlalchemy import text
+    from sqlalchemy.orm import sessionmaker
+
+    from citybus.broker.consumer import RabbitInbound
+    from citybus.broker.publisher import PikaPublisher
+    from citybus.clock import SystemClock
+    from citybus.consumer import Timing
+    from citybus.database import engine
+    from citybus.inbox import Handler, Order, Subscription
+    from citybus.nameko_ext import Runtime, Units, consume, run_worker
+    from citybus.unit_of_work import Units as UnitFactory
+
+    slow = float(os.environ.get("SLOW", "0"))
+    poison = os.environ.get("POISON", "")
+
+    class Permit(Schema):
+        class Meta:
+            unknown = EXCLUDE
+
+        permit = fields.String(required=True)
+        state = fields.String(required=True)
+
+    def write(uow: Any, event: Any, data: Any) -> None:
+        if poison and data["unit" if "unit" in data else "permit"] == poison:
+            raise RuntimeError("a handler's bug")
+        if slow:
+            time.sleep(slow)
+        uow.session.execute(
+            text(
+                "INSERT INTO effects (consumer, event, subject, sequence) VALUES (:consumer, :event, :subject, :sequence)"
+            ),
+            {"consumer": queue, "event": event.id, "subject": event.subject, "sequence": event.sequence},
+        )
+
+    queue = os.environ["QUEUE"]
+    handler = Handler(Permit(), write)
+    types = ("drafted", "submitted", "noted", "approved", "refused", "expired")
+    subscription = Subscription(queue, Order.EVERY_STEP, {f"toy.permit.{name}.v1": handler for name in types})
+
+    class Worker:
+        name = "probe"
+        units = Units()
+
+        @consume(subscription)
+        def on_permit(self, batch: Any) -> None:
+            batch.apply(self.units)
+
+    amqp = os.environ["AMQP_URL"]
+    sessions = sessionmaker(engine(os.environ["DATABASE_URL"], application="probe.worker"), expire_on_commit=False)
+    return run_worker(
+        Worker,
+        Runtime(
+            units=UnitFactory(sessions, "/city/420200/probe", SystemClock()),
+            inbound=lambda wanted: RabbitInbound(
+                amqp, wanted.queue, lambda: PikaPublisher(amqp, app_id="probe.retry"), exchange=EXCHANGE
+            ),
+            batch_size=int(os.environ.get("BATCH", "50")),
+            consumer_options={"timing": Timing(sweep=0.5)},
+        ),
+    )
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "worker":
+        import eventlet
+
+        eventlet.monkey_patch()
+    from tests.fault import faults
+
+    faults.install(sys.argv[1])
+    sys.exit({"api": api, "relay": relay, "worker": worker}[sys.argv[1]]())
