@@ -185,13 +185,15 @@ def test_while_a_command_is_worked_on_its_key_is_in_flight(
     form, pause = note(), Paused()
     hooks.during = pause
     thread, results = in_thread(lambda: Officer(app, issuer).post("/notes", form, key="k1"))
-    assert pause.reached.wait(WITHIN)
-    answer = officer.post("/notes", form, key="k1")
-    assert (answer.status_code, answer.json["code"]) == (409, "IN_FLIGHT")
-    hooks.during = lambda uow: None
-    # Another key is not held up.
-    assert officer.post("/notes", note(), key="k2").status_code == 201
-    pause.released.set()
+    try:
+        assert pause.reached.wait(WITHIN)
+        hooks.during = lambda uow: None
+        answer = officer.post("/notes", form, key="k1")
+        assert (answer.status_code, answer.json["code"]) == (409, "IN_FLIGHT")
+        # Another key is not held up.
+        assert officer.post("/notes", note(), key="k2").status_code == 201
+    finally:
+        pause.released.set()
     thread.join(WITHIN)
     assert results[0].status_code == 201
     assert officer.post("/notes", form, key="k1").data == results[0].data
