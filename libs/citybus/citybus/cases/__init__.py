@@ -9,7 +9,8 @@ A case type is declared in four places of its service, and in no shared code:
 - `application/<kind>s.py`: one `Cases(...)` that binds them; `entrypoints/http.py` turns it into routes.
 """
 
-from citybus.cases.declare import Action, Actor, Arm, CaseType, Past, Reach, Scope, Step
+from citybus.actor import Actor
+from citybus.cases.declare import Action, Arm, CaseType, Past, Reach, Scope, Step
 from citybus.cases.perform import Cases
 from citybus.cases.tables import CaseColumns
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from statemachine import StateMachine
 
+from citybus.actor import Actor
 from citybus.calendar import Duration
 from citybus.errors import Refusal
 from citybus.rulepack import Rules
@@ -34,25 +35,6 @@ class Scope:
     units: frozenset[str] = frozenset()
     persons: frozenset[str] = frozenset()
     disclosed: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Who takes a step. `units` is the data scope (None: every unit), `unit` the unit to which the actor belongs."""
-
-    subject: str
-    roles: frozenset[str] = frozenset()
-    units: frozenset[str] | None = frozenset()
-    person: str | None = None
-    unit: str | None = None
-    system: bool = False
-
-    def has(self, role: str) -> bool:
-        """Say whether the actor holds `role`; an office holds its parts (`ORG` holds `ORG.assess`), `ORG.*` asks for any."""
-        if role.endswith(".*"):
-            office = role[:-2]
-            return any(held == office or held.startswith(f"{office}.") for held in self.roles)
-        return role in self.roles or any(role.startswith(f"{held}.") for held in self.roles)
 
 
 @dataclass(frozen=True, slots=True)

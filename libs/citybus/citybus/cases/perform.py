@@ -12,9 +12,9 @@ from sqlalchemy import ColumnElement, Select, delete, insert, select, true
 from sqlalchemy.orm import Session
 
 from citybus import deadlines
+from citybus.actor import Actor
 from citybus.cases.declare import (
     Action,
-    Actor,
     Arm,
     CaseType,
     Past,

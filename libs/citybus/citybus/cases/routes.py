@@ -10,7 +10,6 @@ from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from flask import Response, url_for
 from marshmallow import Schema, fields
 
-from citybus.cases.declare import Actor
 from citybus.cases.forms import Form, History, Option
 from citybus.cases.perform import Cases
 from citybus.http.access import caller, requires
@@ -19,12 +18,6 @@ from citybus.http.openapi import versioned
 from citybus.http.paging import PageQuery, page, page_schema
 from citybus.http.parsing import Blueprint
 from citybus.http.versions import expected_version
-
-
-def actor() -> Actor:
-    """Return who sent the present request, as somebody who takes steps."""
-    sender = caller()
-    return Actor(subject=sender.subject, roles=sender.roles, units=sender.units, person=sender.person, unit=sender.unit)
 
 
 @cache
@@ -60,7 +53,7 @@ def blueprint(cases: Cases, *, query: type[PageQuery] = PageQuery) -> Blueprint:
                 "href": url_for(f"{name}.{option['action']}", case_id=case.id),
                 "form": json_schema(cases.forms.get(option["action"], Form)),
             }
-            for option in cases.options(uow, case, actor())
+            for option in cases.options(uow, case, caller())
         ]
         return content
 
@@ -71,7 +64,7 @@ def blueprint(cases: Cases, *, query: type[PageQuery] = PageQuery) -> Blueprint:
     def listing(sought: Mapping[str, Any]) -> Response:
         """List the cases within the caller's data scope."""
         with transaction() as uow:
-            statement = cases.listing(actor())
+            statement = cases.listing(caller())
             for field in filters:
                 if sought.get(field) is not None:
                     statement = statement.where(getattr(cases.model, field) == sought[field])
@@ -87,7 +80,7 @@ def blueprint(cases: Cases, *, query: type[PageQuery] = PageQuery) -> Blueprint:
     def one(case_id: Any) -> Response:
         """Read a case, with the actions that lead on from its state: allowed to the caller now, or why not."""
         with transaction() as uow:
-            case = cases.read(uow, str(case_id), actor())
+            case = cases.read(uow, str(case_id), caller())
             content, version = dumped(uow, case), case.version
             uow.commit()
             return show(content, headers={"ETag": f'"{version}"', "Cache-Control": "no-store"})
@@ -98,7 +91,7 @@ def blueprint(cases: Cases, *, query: type[PageQuery] = PageQuery) -> Blueprint:
     def history(case_id: Any) -> Response:
         """Read the steps that were taken, by whom, when, why and under which rule packs."""
         with transaction() as uow:
-            case = cases.read(uow, str(case_id), actor())
+            case = cases.read(uow, str(case_id), caller())
             content = History().dump({"items": cases.history(uow.session, case.id)})
             uow.commit()
             return show(content)
@@ -111,7 +104,7 @@ def blueprint(cases: Cases, *, query: type[PageQuery] = PageQuery) -> Blueprint:
         @routes.response(201, full_view)
         def create(form: Mapping[str, Any]) -> Response:
             def work(uow: Any) -> Any:
-                case = cases.open(uow, actor(), form)
+                case = cases.open(uow, caller(), form)
                 return reply(
                     dumped(uow, case),
                     status=201,
@@ -136,7 +129,7 @@ def _add(routes: Blueprint, cases: Cases, action: str, view: type[Schema], dumpe
         version = expected_version()
 
         def work(uow: Any) -> Any:
-            case = cases.take(uow, str(case_id), action, actor(), form, version)
+            case = cases.take(uow, str(case_id), action, caller(), form, version)
             return reply(dumped(uow, case), version=case.version)
 
         return command(work)

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 from flask import Flask, g, request
 from werkzeug.routing import Rule
 
+from citybus.actor import Actor
 from citybus.http.problems import Rejection
 from citybus.http.tokens import TokenRefused, Tokens
 from citybus.telemetry import logs
@@ -34,29 +35,10 @@ _MARK: Final = "_city_roles"
 _log = logs.get(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who calls: what a checked token says of them.
+class Caller(Actor):
+    """Who calls: what a checked token says of them."""
 
-    `units` is the data scope as unit codes, None where it is every unit; `unit` is the unit to which the caller
-    belongs and `person` the caller's own id among those whom cases concern, both None where there is none.
-    """
-
-    subject: str
-    roles: frozenset[str]
-    units: frozenset[str] | None = frozenset()
-    unit: str | None = None
-    person: str | None = None
-
-    def has(self, role: str) -> bool:
-        """Say whether the caller holds `role`.
-
-        A role holds its parts: `ORG` holds `ORG.assess`. `ORG.*` asks for the office or any part of it.
-        """
-        if role.endswith(".*"):
-            office = role[:-2]
-            return any(held == office or held.startswith(f"{office}.") for held in self.roles)
-        return role in self.roles or any(role.startswith(f"{held}.") for held in self.roles)
+    __slots__ = ()
 
     def require_unit(self, unit: str) -> None:
         """Raise Refusal `DATA_SCOPE` (403) unless `unit` is in the caller's data scope."""

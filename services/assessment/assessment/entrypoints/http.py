@@ -25,8 +25,7 @@ from assessment.schemas.responses import (
 )
 from assessment.workbooks import write
 from assessment.workbooks.scan import MOST_BYTES
-from citybus.cases.routes import actor
-from citybus.http import Blueprint, accepts, command, page, page_schema, reply, requires, show, transaction
+from citybus.http import Blueprint, accepts, caller, command, page, page_schema, reply, requires, show, transaction
 
 OFFICIALS = ("ORG.*", "SUPO.*", "DISC", "COMM", "MEDIA", "REVIEWER", "TRAINER", "VISITOR", *CADRE_READERS[1:])
 _AROUND_FILE = 64 << 10
@@ -48,14 +47,14 @@ def _imports(rulebook: Rulebook, vault: Vault) -> Blueprint:
     def upload(parts: Mapping[str, Any]) -> Response:
         """Upload a filled-in roster; a job imports it, all or nothing."""
         file = parts["file"]
-        queries.require_whole_city(actor())
+        queries.require_whole_city(caller())
 
         def work(uow: Any) -> Any:
             file.stream.seek(0)
             row = start_import(rulebook, vault, uow, file_name=(file.filename or "")[:200], content=file.stream.read())
             uow.session.flush()
             location = url_for("roster_imports.one", import_id=row.id)
-            content = import_content(queries.import_progress(uow, row.id, actor()))
+            content = import_content(queries.import_progress(uow, row.id, caller()))
             return reply(content, status=202, location=location)
 
         return command(work)
@@ -66,7 +65,7 @@ def _imports(rulebook: Rulebook, vault: Vault) -> Blueprint:
     def one(import_id: Any) -> Response:
         """Read how far an import is, and how it ended."""
         with transaction() as uow:
-            return show(import_content(queries.import_progress(uow, str(import_id), actor())))
+            return show(import_content(queries.import_progress(uow, str(import_id), caller())))
 
     @routes.get("/roster-imports/<uuid:import_id>/errors.xlsx")
     @requires(*IMPORTERS)
@@ -74,7 +73,7 @@ def _imports(rulebook: Rulebook, vault: Vault) -> Blueprint:
     def errors(import_id: Any) -> Response:
         """Fetch what is wrong with a rejected roster: sheet, row, column, code, and what to do."""
         with transaction() as uow:
-            faults = queries.import_faults(uow, str(import_id), actor())
+            faults = queries.import_faults(uow, str(import_id), caller())
             uow.commit()
         return _workbook(write.fault_list(faults), f"名册错误清单-{import_id}.xlsx")
 
@@ -119,7 +118,7 @@ def _roster(rulebook: Rulebook, vault: Vault) -> Blueprint:
         with transaction() as uow:
             found = page(
                 uow.session,
-                queries.cadres(actor(), sought),
+                queries.cadres(caller(), sought),
                 (CadreRow.__table__.c.id,),
                 limit=sought["limit"],
                 cursor=sought["cursor"],
@@ -136,10 +135,10 @@ def _roster(rulebook: Rulebook, vault: Vault) -> Blueprint:
     def cadre(look: Mapping[str, Any], cadre_id: Any) -> Response:
         """Read a cadre; for a stated purpose also the identity number."""
         with transaction() as uow:
-            row = queries.cadre(uow, str(cadre_id), actor(), CadreView().fields, look["as_of"])
+            row = queries.cadre(uow, str(cadre_id), caller(), CadreView().fields, look["as_of"])
             content = CadreView().dump(row)
             if look["purpose"] is not None:
-                content["id_no"] = queries.identity_number(uow, vault, row, actor(), look["purpose"])
+                content["id_no"] = queries.identity_number(uow, vault, row, caller(), look["purpose"])
             uow.commit()
         return show(content)
 
@@ -164,7 +163,7 @@ def _records(rulebook: Rulebook) -> Blueprint:
     def listing(sought: Mapping[str, Any]) -> Response:
         """List the annual records within the caller's data scope, as they stand or stood."""
         with transaction() as uow:
-            statement, keys = queries.annual_records(actor(), sought)
+            statement, keys = queries.annual_records(caller(), sought)
             found = page(uow.session, statement, keys, limit=sought["limit"], cursor=sought["cursor"])
             uow.audit("annual-record.list", "annual-records", read=["deduction", "items"])
             content = {"items": [record_content(row) for row in found.items], "next": found.next}
@@ -178,7 +177,7 @@ def _records(rulebook: Rulebook) -> Blueprint:
     def one(look: Mapping[str, Any], cadre_id: Any, year: int) -> Response:
         """Read the annual record of a cadre, with each finding that deducts and how the sum came about."""
         with transaction() as uow:
-            row = queries.annual_record(rulebook, uow, str(cadre_id), year, actor(), look["as_of"])
+            row = queries.annual_record(rulebook, uow, str(cadre_id), year, caller(), look["as_of"])
             content, version = record_content(row), row.version
             uow.commit()
         return show(content, version=version)

@@ -9,8 +9,8 @@ from flask_smorest.fields import Upload
 from marshmallow import Schema, fields
 
 from citybus.cases import Cases
-from citybus.cases.routes import actor, blueprint
-from citybus.http.access import requires
+from citybus.cases.routes import blueprint
+from citybus.http.access import caller, requires
 from citybus.http.commands import command, reply, show, transaction
 from citybus.http.paging import PageQuery, page, page_schema
 from citybus.http.parsing import Blueprint, accepts
@@ -67,7 +67,7 @@ def _texts(inspections: Cases, findings: Cases) -> Blueprint:
     def report(case_id: Any) -> Response:
         """Read the report of an inspection."""
         with transaction() as uow:
-            content = ReportView().dump(queries.report(inspections, uow, str(case_id), actor()))
+            content = ReportView().dump(queries.report(inspections, uow, str(case_id), caller()))
             uow.commit()
         return show(content)
 
@@ -77,7 +77,7 @@ def _texts(inspections: Cases, findings: Cases) -> Blueprint:
     def pleas(case_id: Any) -> Response:
         """Read the answers to a finding: officers all, a cadre those of their own."""
         with transaction() as uow:
-            content = Pleas().dump({"items": queries.pleas(findings, uow, str(case_id), actor())})
+            content = Pleas().dump({"items": queries.pleas(findings, uow, str(case_id), caller())})
             uow.commit()
         return show(content)
 
@@ -110,7 +110,7 @@ def _evidence(rulebook: Rulebook) -> Blueprint:
     def download(digest: str) -> Response:
         """Read a file of evidence."""
         with transaction() as uow:
-            row = queries.evidence(uow, digest, actor())
+            row = queries.evidence(uow, digest, caller())
             response = Response(row.content, content_type=row.media_type)
             response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(row.name)}"
             uow.commit()
@@ -129,7 +129,7 @@ def _signals() -> Blueprint:
     def listing(sought: Mapping[str, Any]) -> Response:
         """List the clues that were handed to the discipline commission."""
         with transaction() as uow:
-            found = page(uow.session, queries.signals(actor()), (SignalRow.__table__.c.id,), **sought)
+            found = page(uow.session, queries.signals(caller()), (SignalRow.__table__.c.id,), **sought)
             uow.audit("signal.list", "signals", read=sorted(SignalView().fields))
             content = {"items": SignalView(many=True).dump(found.items), "next": found.next}
             uow.commit()
