@@ -9,6 +9,7 @@ from functools import cached_property
 from time import perf_counter
 from typing import Any, Final
 
+import orjson
 from marshmallow import Schema, ValidationError
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -21,49 +22,53 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _BIGINT: Final = 2**63
 _DISCARDED: Final = "discarded.v0"
 
-# Sets of rows go in and out as arrays: one statement per batch, whatever its size. Ids and subjects are sorted before
-# they are locked, so that two processes that share a queue never wait for each other in a ring.
+# Sets of rows go in as one JSON text, which both sides handle several times faster than arrays. Ids and subjects are
+# sorted before they are locked, so that two processes that share a queue never wait for each other in a ring.
 #
 # An event that waits for a gap is claimed again when it is brought back, and by nothing else.
 _CLAIM = text("""
     INSERT INTO inbox_messages AS inbox (consumer, event_id, type, subject, sequence, outcome)
-    SELECT :consumer, incoming.* FROM unnest(
-        CAST(:ids AS uuid[]), CAST(:types AS text[]), CAST(:subjects AS text[]), CAST(:sequences AS bigint[]),
-        CAST(:outcomes AS text[])) AS incoming
+    SELECT :consumer, event_id, type, subject, sequence, outcome FROM json_to_recordset(CAST(:rows AS json))
+        AS incoming (event_id uuid, type text, subject text, sequence bigint, outcome text)
     ON CONFLICT (consumer, event_id) DO UPDATE SET outcome = excluded.outcome WHERE inbox.outcome = 'WAITING'
     RETURNING CAST(event_id AS text)
 """)
 _CORRECT = text("""
     UPDATE inbox_messages AS inbox SET outcome = found.outcome
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:outcomes AS text[])) AS found (event_id, outcome)
+    FROM json_to_recordset(CAST(:rows AS json)) AS found (event_id uuid, outcome text)
     WHERE inbox.consumer = :consumer AND inbox.event_id = found.event_id
 """)
 _LOCK_CURSORS = text("""
     INSERT INTO subject_cursors AS cursors (consumer, subject, last)
-    SELECT :consumer, subject, 0 FROM unnest(CAST(:subjects AS text[])) AS incoming (subject)
+    SELECT :consumer, subject, 0 FROM json_array_elements_text(CAST(:subjects AS json)) AS incoming (subject)
     ON CONFLICT (consumer, subject) DO UPDATE SET last = cursors.last
     RETURNING subject, last
 """)
 # An upsert of rows that are there: unlike UPDATE … FROM it goes by the key whatever the planner knows of the table.
 _MOVE_CURSORS = text("""
     INSERT INTO subject_cursors (consumer, subject, last)
-    SELECT :consumer, moved.* FROM unnest(CAST(:subjects AS text[]), CAST(:lasts AS bigint[])) AS moved
+    SELECT :consumer, subject, last FROM json_to_recordset(CAST(:rows AS json)) AS moved (subject text, last bigint)
     ON CONFLICT (consumer, subject) DO UPDATE SET last = excluded.last, blocked_by = NULL
 """)
 _STORE_WAITING = text("""
     INSERT INTO waiting_events AS waiting (consumer, subject, sequence, event_id, body)
-    SELECT :consumer, incoming.* FROM unnest(
-        CAST(:subjects AS text[]), CAST(:sequences AS bigint[]), CAST(:ids AS uuid[]), CAST(:bodies AS bytea[])
-    ) AS incoming
+    SELECT :consumer, subject, sequence, event_id, decode(body, 'hex') FROM json_to_recordset(CAST(:rows AS json))
+        AS incoming (subject text, sequence bigint, event_id uuid, body text)
     ON CONFLICT (consumer, subject, sequence) DO UPDATE SET body = waiting.body
     RETURNING subject, sequence, CAST(event_id AS text)
 """)
 _DROP_WAITING = text("""
     DELETE FROM waiting_events AS waiting
-    USING unnest(CAST(:subjects AS text[]), CAST(:lasts AS bigint[])) AS moved (subject, last)
+    USING json_to_recordset(CAST(:rows AS json)) AS moved (subject text, last bigint)
     WHERE waiting.consumer = :consumer AND waiting.subject = moved.subject AND waiting.sequence <= moved.last
 """)
 _HAS_FOLLOWERS = text("""
+    SELECT EXISTS (
+        SELECT FROM waiting_events AS waiting
+        JOIN json_to_recordset(CAST(:rows AS json)) AS moved (subject text, last bigint)
+        ON waiting.consumer = :consumer AND waiting.subject = moved.subject AND waiting.sequence = moved.last + 1)
+""")
+_FOLLOWERS = text("""
     SELECT EXISTS (
         SELECT FROM waiting_events AS waiting
         JOIN unnest(CAST(:subjects AS text[]), CAST(:lasts AS bigint[])) AS moved (subject, last)
@@ -338,21 +343,17 @@ def _refusing(error: Invalid) -> Callable[[UnitOfWork, Event, Any], None]:
 def _claim(session: Session, subscription: Subscription, arrivals: Sequence[Arrival]) -> list[Arrival]:
     """Write the inbox rows of `arrivals` and return those that are new here, in order of arrival."""
     incoming = {arrival.event.id: arrival for arrival in arrivals}
-    ids = sorted(incoming)
-    events = [incoming[event_id].event for event_id in ids]
-    claimed = set(
-        session.execute(
-            _CLAIM,
-            {
-                "consumer": subscription.queue,
-                "ids": ids,
-                "types": [event.type for event in events],
-                "subjects": [event.subject for event in events],
-                "sequences": [event.sequence for event in events],
-                "outcomes": [_expected(incoming[event_id]).value for event_id in ids],
-            },
-        ).scalars()
-    )
+    rows = [
+        {
+            "event_id": event_id,
+            "type": (event := incoming[event_id].event).type,
+            "subject": event.subject,
+            "sequence": event.sequence,
+            "outcome": _expected(incoming[event_id]),
+        }
+        for event_id in sorted(incoming)
+    ]
+    claimed = set(session.execute(_CLAIM, {"consumer": subscription.queue, "rows": _json(rows)}).scalars())
     return [arrival for event_id, arrival in incoming.items() if event_id in claimed]
 
 
@@ -376,7 +377,7 @@ def _apply_in_order(uow: UnitOfWork, subscription: Subscription, fresh: Sequence
     lines: dict[str, deque[Arrival]] = {}
     for arrival in sorted(fresh, key=lambda each: each.event.sequence):
         lines.setdefault(arrival.event.subject, deque()).append(arrival)
-    rows = session.execute(_LOCK_CURSORS, {"consumer": consumer, "subjects": sorted(lines)})
+    rows = session.execute(_LOCK_CURSORS, {"consumer": consumer, "subjects": _json(sorted(lines))})
     before: dict[str, int] = {row.subject: row.last for row in rows}
     after = dict(before)
     every_step = subscription.order is Order.EVERY_STEP
@@ -400,13 +401,13 @@ def _apply_in_order(uow: UnitOfWork, subscription: Subscription, fresh: Sequence
             continue
         report.outcomes[event.type, otherwise[event.id]] += 1
     if otherwise:
-        outcomes = [outcome.value for outcome in otherwise.values()]
-        session.execute(_CORRECT, {"consumer": consumer, "ids": list(otherwise), "outcomes": outcomes})
+        found = [{"event_id": event_id, "outcome": outcome} for event_id, outcome in otherwise.items()]
+        session.execute(_CORRECT, {"consumer": consumer, "rows": _json(found)})
     if early:
         _store(session, consumer, early)
-    moved = [subject for subject, last in after.items() if last != before[subject]]
+    moved = [{"subject": subject, "last": last} for subject, last in after.items() if last != before[subject]]
     if moved:
-        places = {"consumer": consumer, "subjects": moved, "lasts": [after[subject] for subject in moved]}
+        places = {"consumer": consumer, "rows": _json(moved)}
         session.execute(_MOVE_CURSORS, places)
         if every_step:
             session.execute(_DROP_WAITING, places)
@@ -415,18 +416,22 @@ def _apply_in_order(uow: UnitOfWork, subscription: Subscription, fresh: Sequence
 
 def _store(session: Session, consumer: str, early: Sequence[Arrival]) -> None:
     """Keep `early` events until their gap closes."""
-    kept = session.execute(
-        _STORE_WAITING,
+    rows = [
         {
-            "consumer": consumer,
-            "subjects": [arrival.event.subject for arrival in early],
-            "sequences": [arrival.event.sequence for arrival in early],
-            "ids": [arrival.event.id for arrival in early],
-            "bodies": [arrival.body for arrival in early],
-        },
-    )
+            "subject": arrival.event.subject,
+            "sequence": arrival.event.sequence,
+            "event_id": arrival.event.id,
+            "body": arrival.body.hex(),
+        }
+        for arrival in early
+    ]
+    kept = session.execute(_STORE_WAITING, {"consumer": consumer, "rows": _json(rows)})
     places = {(subject, sequence): event_id for subject, sequence, event_id in kept}
     for arrival in early:
         event = arrival.event
         if places[event.subject, event.sequence] != event.id:
             raise Invalid("STEP_TAKEN", "another event waits at this place of its subject")
+
+
+def _json(rows: Sequence[Any]) -> str:
+    return orjson.dumps(rows).decode()
