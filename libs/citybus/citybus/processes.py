@@ -94,12 +94,13 @@ def _api(built: Service, found: ApiSettings) -> Callable[[], int]:
     _add_database(health, built.engine, found.service)
 
     def work() -> int:
+        code: object = 0
         try:
             serve(lambda: built.api(health), host=found.http_host, port=found.http_port)
-        except SystemExit as exit_:
+        except SystemExit as left:
             # gunicorn leaves this way, and says how it went.
-            return int(exit_.code or 0)
-        return 0
+            code = left.code
+        return code if isinstance(code, int) else 0
 
     return work
 

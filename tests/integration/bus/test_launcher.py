@@ -27,12 +27,13 @@ from citybus import audit, deadlines, jobs, migrations, processes, settings, top
 from citybus.clock import FileClock
 from citybus.envelope import CONTENT_TYPE, Event
 from citybus.ids import new_id
+from citybus.launcher import Service
 from citybus.outbox import Draft
 from citybus.settings import MigrateSettings, Process
 from citybus.unit_of_work import Units
 from dandang.local.provision import ServiceDatabase
 from tests.support.broker import Broker, Vhost
-from tests.support.mechanism import CONTEXT
+from tests.support.mechanism import CONTEXT, Mechanism
 from tests.support.postgres import Postgres
 from tests.support.waiting import eventually
 
@@ -99,6 +100,7 @@ class Warehouse:
     def environ(self, **more: str) -> dict[str, str]:
         return {
             "PATH": os.environ["PATH"],
+            **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")},
             "PYTHONPATH": os.pathsep.join([str(PROGRAMS), *sys.path]),
             "CITY_ENV": "local",
             "CITY_CODE": "420200",
@@ -253,6 +255,25 @@ def test_job_process_does_jobs_and_signs_checkpoints(warehouse: Warehouse) -> No
         found = jobs.find(uow.session, job_id)
     assert found is not None
     assert found.state == "DONE"
+
+
+def test_checkpoint_is_signed_only_where_something_was_appended(
+    mechanism: Mechanism, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[object] = []
+    monkeypatch.setattr(processes.logger, "info", lambda *_, **line: told.append(line["number"]), raising=False)
+    pem = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    nothing: Any = None
+    sign = processes._checkpoints(
+        Service(engine=mechanism.engine, units=mechanism.units, api=nothing, worker=nothing), pem
+    )
+    sign()
+    with mechanism.units(CONTEXT) as uow:
+        uow.audit("stock.take", "stock/1")
+        uow.commit()
+    sign()
+    sign()
+    assert told == [1]
 
 
 def test_job_process_without_a_key_says_that_nothing_is_signed(warehouse: Warehouse) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import structlog
+import yaml
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from citybus.errors import Invalid
@@ -163,6 +164,12 @@ def test_description_says_where() -> None:
     with pytest.raises(KeyError) as error:
         fail(KeyError("张三"), because=None)
     assert logs.describe(error.value).startswith("KeyError at bus/test_logs.py:")
+
+
+def test_description_names_our_line_and_not_the_librarys() -> None:
+    with pytest.raises(yaml.YAMLError) as error:
+        yaml.safe_load("a: [")
+    assert " at bus/test_logs.py:" in logs.describe(error.value)
 
 
 def test_chain_of_errors_that_runs_in_a_ring_ends(lines: Any) -> None:
