@@ -178,6 +178,7 @@ class LocalCity:
                         for kind, user in users.items()
                     },
                     audit_key_file=keys.audit_key(secrets, service),
+                    field_key_file=keys.field_keys(secrets, service),
                     ports={
                         kind: self.ports.choose(f"{service}-{kind}", USUAL_PORTS[f"{service}-{kind}"]) for kind in KINDS
                     },

@@ -1,8 +1,10 @@
 """The key that signs tokens of the local city, and the public half that its services check them against."""
 
 import json
+from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_bytes
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -40,4 +42,16 @@ def audit_key(secrets: Secrets, service: str) -> Path:
     if not path.exists():
         pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         secrets.put(path.name, pem.decode())
+    return path
+
+
+def field_keys(secrets: Secrets, service: str) -> Path:
+    """Return the file of the keys that seal a service's fields and index them, made at first use.
+
+    Without them nobody reads what they sealed: they are kept as long as the database, and saved apart from it.
+    """
+    path = secrets.folder / f"fields-{service}"
+    if not path.exists():
+        sealing, index = (b64encode(token_bytes(32)).decode() for _ in range(2))
+        secrets.put(path.name, f"first aes-256-gcm {sealing}\nfind hmac-sha256 {index}\n")
     return path

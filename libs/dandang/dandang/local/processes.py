@@ -15,6 +15,9 @@ KINDS = ("api", "worker", "relay", "job")
 ON_THE_BUS = ("worker", "relay")
 """The kinds that have a broker user of their own, `svc-<service>-<kind>`."""
 
+SEALING = ("assessment",)
+"""The services that keep fields sealed in their database, with keys of their own."""
+
 USUAL_PORTS: Mapping[str, int] = {
     f"{service}-{kind}": 8101 + 10 * row + column
     for row, service in enumerate(SERVICES)
@@ -32,6 +35,7 @@ class ServiceSurroundings:
     owner_url: str = field(repr=False)
     amqp_urls: Mapping[str, str] = field(repr=False)
     audit_key_file: Path
+    field_key_file: Path
     ports: Mapping[str, int]
 
     @property
@@ -53,6 +57,8 @@ class ServiceSurroundings:
             own[f"{prefix}_AMQP_URL"] = self.amqp_urls[kind]
         if kind == "job":
             own[f"{prefix}_AUDIT_KEY_FILE"] = str(self.audit_key_file)
+        if self.service in SEALING and kind in ("api", "job"):
+            own[f"{prefix}_FIELD_KEY_FILE"] = str(self.field_key_file)
         return own
 
 
