@@ -127,9 +127,9 @@ class RulePacks:
     """All packs that were loaded, of every city and time."""
 
     def __init__(self, rules: Iterable[Rule]) -> None:
-        self._rules = tuple(rules)
+        self.rules = tuple(rules)
         self.packs = tuple(
-            sorted({rule.pack for rule in self._rules}, key=lambda pack: (pack.code, pack.valid_from, pack.version))
+            sorted({rule.pack for rule in self.rules}, key=lambda pack: (pack.code, pack.valid_from, pack.version))
         )
         self._looked_up: dict[tuple[date, str], Rules] = {}
 
@@ -166,7 +166,7 @@ class RulePacks:
 
     def _resolve(self, on: date, city: str) -> Rules:
         found: dict[str, Rule] = {}
-        for rule in self._rules:
+        for rule in self.rules:
             pack = rule.pack
             if pack.in_force(on) and pack.city in (None, city):
                 held = found.get(rule.key)

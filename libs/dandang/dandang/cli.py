@@ -6,12 +6,12 @@ import sys
 import click
 
 from citybus.errors import CityError
-from dandang.commands import audit, clock, contracts, dead, down, prepare, status, token, topology, up
+from dandang.commands import audit, clock, contracts, dead, docs, down, prepare, status, token, topology, up
 from dandang.local import city
 from dandang.local.errors import LocalError
 from dandang.local.state import RunFolder
 
-_FIND_NO_CITY = ("up", "down", "prepare", "contracts")
+_FIND_NO_CITY = ("up", "down", "prepare", "contracts", "docs")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -36,6 +36,7 @@ cli.add_command(prepare.prepare)
 cli.add_command(token.token)
 cli.add_command(topology.topology)
 cli.add_command(contracts.contracts)
+cli.add_command(docs.docs)
 
 
 def main() -> None:
