@@ -5,6 +5,7 @@ breaks its chain. Checkpoints are signed heads of all chains, each covering the 
 of a chain was cut even where its head was rewritten with it, and, copied to another place, that they were removed.
 """
 
+import itertools
 import secrets
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -96,10 +97,15 @@ class AuditDraft:
 
 
 class _Lane(threading.local):
-    """The chain of this thread: each keeps to one, so that commits do not queue behind a single head."""
+    """The chain of this thread: each keeps to one, so that commits do not queue behind a single head.
+
+    The threads of a process are dealt out in turn, and each process begins somewhere else.
+    """
+
+    _turns = itertools.count(secrets.randbelow(CHAINS))
 
     def __init__(self) -> None:
-        self.chain = secrets.randbelow(CHAINS)
+        self.chain = next(self._turns) % CHAINS
 
 
 _lane = _Lane()
