@@ -9,26 +9,30 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pika
 import psycopg2
 import requests
 from sqlalchemy import create_engine, insert
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import sessionmaker
 
-from citybus import tables
+from citybus import dead, tables
+from citybus.broker.dead import RabbitDeadQueue
 from citybus.cases.tables import case_steps
 from citybus.clock import ZONE, FixedClock
+from citybus.dead import DeadLetter
 from citybus.ids import new_id
 from citybus.outbox import Draft
 from citybus.testing.keys import FakeIssuer
 from citybus.unit_of_work import Context, Units
 from dandang.local import ports, process
+from tests.fault.keeper import Keeper, Kept
 from tests.support.broker import Broker, Vhost
 from tests.support.permits import Base
 from tests.support.postgres import Postgres, ServiceDatabase
@@ -37,22 +41,11 @@ from tests.support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 QUEUE = "probe.toy"
-LADDER = {"1s": 1000, "10s": 10000, "1m": 60000, "10m": 600000}
+LADDER = {"1s": 200, "10s": 400, "1m": 800, "10m": 1600}
+"""The rungs' real names, and the milliseconds that the toy's tests wait on them."""
+FOLLOWERS = """SELECT count(*) FROM waiting_events AS waiting JOIN subject_cursors AS cursors USING (consumer, subject)
+    WHERE waiting.sequence <= cursors.last + 1"""
 EFFECTS = "CREATE TABLE effects (number bigserial, consumer text, event uuid, subject text, sequence bigint)"
-
-
-@dataclass
-class Kept:
-    """A process that is started again when it ends: the supervisor of the toy city."""
-
-    name: str
-    argv: tuple[str, ...]
-    env: dict[str, str]
-    faults: str = ""
-    mark: Path | None = None
-    running: process.Running | None = None
-    starts: int = 0
-    wanted: bool = True
 
 
 @dataclass
@@ -66,11 +59,15 @@ class Toy:
     producer: ServiceDatabase
     consumers: dict[str, ServiceDatabase]
     issuer: FakeIssuer
-    kept: dict[str, Kept] = field(default_factory=dict)
-    history: list[dict[str, Any]] = field(default_factory=list)
-    _ended: threading.Event = field(default_factory=threading.Event)
-    _keeper: threading.Thread | None = None
-    port: int = 0
+    history: list[dict[str, Any]]
+    keeper: Keeper
+    port: int
+    made_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def kept(self) -> dict[str, Kept]:
+        """The processes, by name."""
+        return self.keeper.kept
 
     # ---- processes
 
@@ -89,53 +86,48 @@ class Toy:
             **more,
         )
 
-    def keep(self, name: str, kind: str, *, faults: str = "", queue: str = QUEUE, **more: str) -> Kept:
-        """Start a process of `kind` and keep it alive. `faults` hold for its first start only."""
-        mark = self.folder / f"{name}.mark"
-        env = self.environment(kind, queue, FAULT_MARK=str(mark), **more)
-        kept = Kept(name, (sys.executable, "-m", "tests.fault.toy", kind), env, faults, mark)
-        self.kept[name] = kept
-        self._start(kept)
-        if self._keeper is None:
-            self._keeper = threading.Thread(target=self._keep, daemon=True)
-            self._keeper.start()
-        return kept
+    def keep(
+        self,
+        name: str,
+        kind: str,
+        *,
+        faults: str | Sequence[str] = (),
+        queue: str = QUEUE,
+        amqp: TcpProxy | None = None,
+        database: TcpProxy | None = None,
+        **more: str,
+    ) -> Kept:
+        """Start a process of `kind` and keep it alive. The n-th of `faults` holds for its n-th start alone.
+
+        With `amqp` or `database` it reaches that server through the proxy only.
+        """
+        env = self.environment(kind, queue, **more)
+        if amqp is not None:
+            env["AMQP_URL"] = through(amqp, env["AMQP_URL"])
+        if database is not None:
+            env["DATABASE_URL"] = through(database, env["DATABASE_URL"])
+        argv = (sys.executable, "-m", "tests.fault.toy", kind)
+        return self.keeper.keep(name, argv, env, ROOT, [faults] if isinstance(faults, str) else faults)
 
     def always(self, name: str, kind: str, control: str, *, crash: str = "", **more: str) -> Kept:
         """Start a process that keeps its control through every restart; `crash` is for its first start."""
-        faults = f"control:{control} crash:{crash}" if crash else ""
+        faults = f"control:{control} crash:{crash}" if crash else f"control:{control}"
         return self.keep(name, kind, faults=faults, FAULTS=f"control:{control}", **more)
 
     def kill(self, name: str) -> bool:
         """End a process as by SIGKILL; say whether it ran."""
-        running = self.kept[name].running
-        if running is None or running.exit_code() is not None:
-            return False
-        running.kill()
-        self.history.append({"op": "fault", "what": f"kill {name}"})
-        return True
-
-    def pause(self, name: str) -> None:
-        """End a process and leave it so until `resume`."""
-        self.kept[name].wanted = False
-        self.kill(name)
-
-    def resume(self, name: str) -> None:
-        """Start a paused process again."""
-        self.kept[name].wanted = True
+        return self.keeper.kill(name)
 
     def serves(self, name: str) -> None:
         """Wait until the process `name` does its work: it answers, publishes or consumes."""
 
         def does() -> bool:
-            running = self.kept[name].running
-            if running is None or running.exit_code() is not None:
+            kept = self.kept[name]
+            if not kept.alive:
                 return False
-            kind = self.kept[name].argv[-1]
-            if kind == "api":
+            if kept.argv[-1] == "api":
                 return requests.get(f"http://127.0.0.1:{self.port}/health/live", timeout=2).ok
-            word = {"relay": "leads", "worker": "consuming"}[kind]
-            return word in running.program.log.read_text(encoding="utf-8")
+            return {"relay": "leads", "worker": "consuming"}[kept.argv[-1]] in kept.said()
 
         def answer() -> bool:
             try:
@@ -145,31 +137,9 @@ class Toy:
 
         eventually(answer, within=30, what=f"{name} serves")
 
-    def _start(self, kept: Kept) -> None:
-        env = dict(kept.env)
-        if kept.faults and kept.starts == 0:
-            env["FAULTS"] = kept.faults
-        kept.starts += 1
-        kept.running = process.start(
-            process.Program(
-                kept.name, kept.argv, env, ROOT, self.folder / f"{kept.name}-{kept.starts}.log", stop_within=5
-            )
-        )
-
-    def _keep(self) -> None:
-        while not self._ended.wait(0.1):
-            for kept in list(self.kept.values()):
-                if kept.wanted and kept.running is not None and kept.running.exit_code() is not None:
-                    self._start(kept)
-
-    def end(self) -> None:
-        """End every process."""
-        self._ended.set()
-        if self._keeper is not None:
-            self._keeper.join()
-        for kept in self.kept.values():
-            if kept.running is not None and kept.running.exit_code() is None:
-                kept.running.kill()
+    def may_crash(self) -> None:
+        """Return once the queues are old enough to outlive a crash of the broker: 3.10 registers them half a second late."""
+        time.sleep(max(0.0, self.made_at + 2 - time.monotonic()))
 
     # ---- callers
 
@@ -240,32 +210,52 @@ class Toy:
 
     # ---- the end
 
-    def settled(self, within: float = 60, *, parked: int | None = None) -> None:
-        """Wait until the outbox is drained and every queue is empty and acknowledged."""
+    def settled(self, within: float = 60) -> None:
+        """Wait until nothing is on its way any more, then end the workers, so that nothing is in their hands either.
+
+        A worker that ends in order has acknowledged what it did, and the broker counts the rest as ready again: so
+        a count taken then is exact, without waiting for statistics.
+        """
+        until = time.monotonic() + within
+        workers = [name for name, kept in self.kept.items() if kept.argv[-1] == "worker" and kept.wanted]
 
         def quiet() -> bool:
-            with reading(self.producer) as cursor:
-                cursor.execute("SELECT count(*) FROM outbox_messages WHERE published_at IS NULL")
-                if cursor.fetchone()[0]:
-                    return False
-            for queue in self.consumers:
-                for name in (queue, *(f"{queue}.retry.{delay}" for delay in LADDER)):
-                    found = self.vhost.api("GET", f"queues/{self.vhost.name}/{name}").json()
-                    if found.get("messages", 1):
-                        return False
+            try:
+                found = self.on_its_way()
+            except (pika.exceptions.AMQPError, psycopg2.OperationalError) as error:
+                raise AssertionError(repr(error)) from None
+            assert not any(found.values()), found
             return True
 
-        # The broker's counters lag behind by seconds, so quiet must hold for a while.
-        since: list[float] = []
+        while True:
+            self.keeper.resume(*workers)
+            eventually(quiet, within=until - time.monotonic(), every=0.2, what="the toy city settles")
+            self.keeper.stop(*workers)
+            if not any(self.on_its_way().values()):
+                return
 
-        def held() -> bool:
-            if not quiet():
-                since.clear()
-                return False
-            since.append(time.monotonic())
-            return since[-1] - since[0] >= 6
+    def on_its_way(self) -> dict[str, int]:
+        """Return how many events are where, short of their end; unacknowledged ones are not seen."""
+        found = {"outbox": count(self.producer, "SELECT count(*) FROM outbox_messages WHERE published_at IS NULL")}
+        found |= self.ready(*(name for queue in self.consumers for name in (queue, *ladder(queue).values())))
+        for queue, database in self.consumers.items():
+            found[f"followers of {queue}"] = count(database, FOLLOWERS)
+        return found
 
-        eventually(held, within=within, every=0.5, what="the toy city settles")
+    def ready(self, *queues: str) -> dict[str, int]:
+        """Return how many messages are ready in each queue, exactly and now."""
+        with closing(pika.BlockingConnection(pika.URLParameters(self.vhost.amqp_url))) as connection:
+            channel = connection.channel()
+            return {name: channel.queue_declare(name, passive=True).method.message_count for name in queues}
+
+    def effects(self, queue: str = QUEUE) -> int:
+        """Return how many effects there are."""
+        return count(self.consumers[queue], "SELECT count(*) FROM effects")
+
+    def letters(self, queue: str = QUEUE) -> list[DeadLetter]:
+        """Return the dead letters of a queue."""
+        with RabbitDeadQueue(self.vhost.amqp_url, queue, exchange="probe.retry") as found:
+            return dead.look(found, 1_000_000)
 
     def collect(self) -> list[dict[str, Any]]:
         """Return the whole history: what callers were told, and what the databases and dead queues hold."""
@@ -302,14 +292,7 @@ class Toy:
                 ]
                 cursor.execute("SELECT event_id FROM waiting_events")
                 parked = {row[0] for row in cursor.fetchall()}
-            dead = self.vhost.api(
-                "POST",
-                f"queues/{self.vhost.name}/{queue}.dead/get",
-                count=100000,
-                ackmode="ack_requeue_true",
-                encoding="base64",
-            ).json()
-            parked |= {message["properties"].get("message_id") for message in dead}
+            parked |= {letter.delivery.message_id for letter in self.letters(queue)}
             history += [{"op": "parked", "consumer": queue, "event": event} for event in parked if event]
         return history
 
@@ -367,6 +350,18 @@ class Caller:
             time.sleep(random.uniform(0.05, 0.2))
 
 
+def count(database: ServiceDatabase, statement: str) -> int:
+    """Return the number that a statement counts."""
+    with reading(database) as cursor:
+        cursor.execute(statement)
+        return int(cursor.fetchone()[0])
+
+
+def ladder(queue: str) -> dict[str, str]:
+    """Return the queues of the retry ladder by their delays."""
+    return {delay: f"{queue}.retry.{delay}" for delay in LADDER}
+
+
 @contextmanager
 def reading(database: ServiceDatabase) -> Iterator[Any]:
     """Give a cursor with an administrator's eyes."""
@@ -397,8 +392,8 @@ def declare(vhost: Vhost, queues: Sequence[str]) -> None:
         vhost.api("PUT", f"queues/{vhost.name}/{queue}", durable=True, arguments=dead)
         vhost.api("POST", f"bindings/{vhost.name}/e/city.events/q/{queue}", routing_key="toy.permit.*.v1")
         bound = {queue: queue}
-        for delay, ttl in LADDER.items():
-            name = f"{queue}.retry.{delay}"
+        for delay, name in ladder(queue).items():
+            ttl = LADDER[delay]
             back = {
                 "x-queue-type": "quorum",
                 "x-message-ttl": ttl,
@@ -434,11 +429,13 @@ def toy_city(folder: Path, postgres: Postgres, broker: Broker, queues: Sequence[
     issuer = FakeIssuer()
     (folder / "jwks.json").write_bytes(issuer.jwks())
     (folder / "packs").mkdir(exist_ok=True)
-    toy = Toy(folder, postgres, broker, vhost, producer, consumers, issuer, port=ports.choose())
+    history: list[dict[str, Any]] = []
+    keeper = Keeper(folder, history)
+    toy = Toy(folder, postgres, broker, vhost, producer, consumers, issuer, history, keeper, ports.choose())
     try:
         yield toy
     finally:
-        toy.end()
+        toy.keeper.end()
         broker.drop_vhost(vhost)
         for database in (producer, *consumers.values()):
             postgres.drop_database(database)

@@ -1,7 +1,11 @@
 """A city of two services for the fault tests: `python -m tests.fault.toy api|relay|worker`, with faults installed.
 
 The api opens permits and moves them on (tests.support.permits); the worker writes one row per event into `effects`, which
-has no key that could hide a repetition. DATABASE_URL, AMQP_URL, PORT, JWKS_FILE, PACKS, QUEUE, SLOW come by the environment.
+has no key that could hide a repetition. The environment says where things are, and of the worker:
+
+    SLOW       seconds that each event takes
+    TROUBLE    a file; each of its lines names a permit or a unit and what the handler does about it: `transient`,
+               `permanent` or `bug`. It is read anew for each event, so that a test can make and repair the trouble.
 """
 
 import os
@@ -66,17 +70,19 @@ def worker() -> int:
     from sqlalchemy import text
     from sqlalchemy.orm import sessionmaker
 
-    from citybus.broker.consumer import RabbitInbound
+    from citybus.broker.consumer import Limits, RabbitInbound
     from citybus.broker.publisher import PikaPublisher
     from citybus.clock import SystemClock
     from citybus.consumer import Timing
     from citybus.database import engine
+    from citybus.errors import Invalid, Transient
     from citybus.inbox import Handler, Order, Subscription
     from citybus.nameko_ext import Runtime, Units, consume, run_worker
     from citybus.unit_of_work import Units as UnitFactory
 
     slow = float(os.environ.get("SLOW", "0"))
-    poison = os.environ.get("POISON", "")
+    trouble = Path(os.environ.get("TROUBLE", "/nonexistent"))
+    errors = {"transient": Transient("made by the test"), "permanent": Invalid("BAD_PERMIT", "made by the test")}
 
     class Permit(Schema):
         class Meta:
@@ -84,10 +90,17 @@ def worker() -> int:
 
         permit = fields.String(required=True)
         state = fields.String(required=True)
+        unit = fields.String(required=True)
+
+    def stumble(data: Any) -> None:
+        if trouble.exists():
+            told = dict(line.split() for line in trouble.read_text(encoding="utf-8").splitlines())
+            for named in (data["permit"], data["unit"]):
+                if named in told:
+                    raise errors.get(told[named], RuntimeError("a handler's bug"))
 
     def write(uow: Any, event: Any, data: Any) -> None:
-        if poison and data["unit" if "unit" in data else "permit"] == poison:
-            raise RuntimeError("a handler's bug")
+        stumble(data)
         if slow:
             time.sleep(slow)
         uow.session.execute(
@@ -117,7 +130,11 @@ def worker() -> int:
         Runtime(
             units=UnitFactory(sessions, "/city/420200/probe", SystemClock()),
             inbound=lambda wanted: RabbitInbound(
-                amqp, wanted.queue, lambda: PikaPublisher(amqp, app_id="probe.retry"), exchange=EXCHANGE
+                amqp,
+                wanted.queue,
+                lambda: PikaPublisher(amqp, app_id="probe.retry"),
+                exchange=EXCHANGE,
+                limits=Limits(heartbeat=int(os.environ.get("HEARTBEAT", "30"))),
             ),
             batch_size=int(os.environ.get("BATCH", "50")),
             consumer_options={"timing": Timing(sweep=0.5)},
