@@ -10,6 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, false, or_, select, true
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import aliased, undefer
 
 from assessment.application.recompute_deduction import items_of
@@ -85,7 +86,7 @@ def cadres(actor: Actor, sought: Mapping[str, Any]) -> Select[Any]:
     """Return the query for the cadres whom `actor` may see, registered by `sought["as_of"]`, who fit the filters."""
     statement = _filtered(select(CadreRow), CadreRow, sought, ("name", "unit", "rank", "manage_level"))
     if sought.get("category") is not None:
-        statement = statement.where(CadreRow.categories.any(sought["category"]))
+        statement = statement.where(CadreRow.categories.contains([sought["category"]]))
     return statement.where(_within(actor, CadreRow.unit, CadreRow.id, ("UNITHEAD", "UNITHR")))
 
 
@@ -123,7 +124,7 @@ def identity_number(uow: UnitOfWork, vault: Vault, row: CadreRow, actor: Actor, 
 
 def annual_records(actor: Actor, sought: Mapping[str, Any]) -> tuple[Select[Any], tuple[Any, ...]]:
     """Return the query for the records whom `actor` may see as they stood at `sought["as_of"]`, and its order."""
-    versions = select(AnnualRecordRow).distinct(AnnualRecordRow.cadre, AnnualRecordRow.year)
+    versions = select(AnnualRecordRow).ext(distinct_on(AnnualRecordRow.cadre, AnnualRecordRow.year))
     versions = versions.order_by(AnnualRecordRow.cadre, AnnualRecordRow.year, AnnualRecordRow.version.desc())
     if sought.get("as_of") is not None:
         versions = versions.where(AnnualRecordRow.recorded_at <= sought["as_of"])

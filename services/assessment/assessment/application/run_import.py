@@ -91,7 +91,7 @@ def _read(content: bytes) -> tuple[list[Table], _Checked]:
     try:
         tables, faults = read_tables(content)
     except Refusal as refusal:
-        # The scan let it pass when it was uploaded: a later version of the scan is stricter.
+        # It passed when it was uploaded: the library cannot read it all the same, or a newer version is stricter.
         return [], _Checked(faults=[Fault("", None, None, None, refusal.code, refusal.zh, refusal.en)])
     return tables, _Checked(faults=faults)
 

@@ -170,7 +170,7 @@ def _records(rulebook: Rulebook) -> Blueprint:
             uow.commit()
         return show(content, headers=found.headers())
 
-    @routes.get("/<uuid:cadre_id>/<int:year>")
+    @routes.get("/<uuid:cadre_id>/<int(min=2000, max=9999):year>")
     @requires(*RECORD_READERS)
     @routes.arguments(RecordLook, location="query")
     @routes.response(200, RecordView)

@@ -134,10 +134,10 @@ class Vault:
 
     def open(self, place: Place, sealed: bytes) -> bytes:
         """Return what was sealed for `place`. Raises SealBroken."""
-        split = 1 + sealed[0]
+        split = 1 + (sealed[0] if sealed else 0)
         head, nonce, rest = sealed[:split], sealed[split : split + _NONCE], sealed[split + _NONCE :]
         cipher = self._ciphers.get(head[1:].decode("ascii", "replace"))
-        if cipher is None:
+        if cipher is None or len(rest) < _TAG:
             raise SealBroken(f"{place.table}.{place.column}: sealed by a key that is not at hand")
         try:
             return cipher.decrypt(nonce, rest, head + place.to_bytes())

@@ -8,15 +8,13 @@ from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum
 
 from assessment.domain.columns import IGNORED, SheetKind, Table, kind_of, understand
 from assessment.domain.faults import Fault, fault
-from assessment.workbooks.scan import scan
-from citybus.errors import Invalid
+from assessment.workbooks.scan import scan, unreadable
 
 
 def read_tables(content: bytes) -> tuple[list[Table], list[Fault]]:
     """Return the tables of a workbook that was looked through, units first, and what is wrong with its sheets.
 
-    Faults: `SHEET_MISSING`, `SHEET_UNKNOWN`, `SHEET_REPEATED`, and those of headers. Raises Refusal as `scan` does, and
-    Invalid `WORKBOOK_UNREADABLE` where the library cannot read what the scan let pass.
+    Faults: `SHEET_MISSING`, `SHEET_UNKNOWN`, `SHEET_REPEATED`, and those of headers. Raises Refusal as `scan` does.
     """
     unusable = scan(content).unusable
     tables: dict[SheetKind, Table] = {}
@@ -45,4 +43,4 @@ def _sheets(content: bytes) -> list[tuple[str, Sequence[Sequence[Any]]]]:
                 if sheet.typ == SheetTypeEnum.WorkSheet
             ]
     except CalamineError as error:
-        raise Invalid("WORKBOOK_UNREADABLE", type(error).__name__) from None
+        raise unreadable() from error

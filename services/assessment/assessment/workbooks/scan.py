@@ -5,6 +5,8 @@ document types; only then is it given to the library that reads cells, which mak
 """
 
 import io
+import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -17,7 +19,7 @@ from assessment.domain.columns import Place
 from citybus.errors import Refusal
 
 MOST_BYTES: Final = 10 << 20
-MOST_UNPACKED_BYTES: Final = 100 << 20
+MOST_UNPACKED_BYTES: Final = 50 << 20
 MOST_PARTS: Final = 500
 MOST_ROWS: Final = 20_000
 MOST_COLUMNS: Final = 64
@@ -26,14 +28,30 @@ _BOOK: Final = "xl/workbook.xml"
 _RELATIONS: Final = "xl/_rels/workbook.xml.rels"
 _XML: Final = (".xml", ".rels", ".vml")
 _OTHERWISE_HARMLESS: Final = (".png", ".jpg", ".jpeg", ".gif", ".emf", ".wmf")
+_ROW: Final = re.compile(r"[0-9]{1,7}")
 _PRINTER: Final = "xl/printersettings/"
-_INSIDE_TEXT: Final = frozenset({"t", "r", "rPr"})
+_TEXTS: Final = frozenset({"si", "is", "text", "p"})
+"""Elements whose runs are one text: strings of cells, comments, paragraphs of drawings."""
+
+
+# zipfile raises RuntimeError for encryption and NotImplementedError for methods that it does not know; what is damaged
+# within a header shows as any of the others.
+_DAMAGE: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    expat.ExpatError,
+    struct.error,
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+    OSError,
+    ValueError,
+)
 
 
 @dataclass(slots=True)
 class _Sheet:
-    rows: int = 0
-    columns: int = 0
+    filled: bool = False
     unusable: dict[Place, str] = field(default_factory=dict)
 
 
@@ -54,9 +72,8 @@ def scan(content: bytes) -> Scan:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return _scan(archive)
-    except (zipfile.BadZipFile, zlib.error, expat.ExpatError, NotImplementedError, RuntimeError, EOFError) as error:
-        # zipfile raises RuntimeError for encryption and NotImplementedError for methods that it does not know.
-        raise _unreadable() from error
+    except _DAMAGE as error:
+        raise unreadable() from error
 
 
 def _scan(archive: zipfile.ZipFile) -> Scan:
@@ -76,16 +93,8 @@ def _scan(archive: zipfile.ZipFile) -> Scan:
             names = reader.sheets
         elif part.filename == _RELATIONS:
             targets = reader.relations
-        elif reader.sheet.rows:
+        elif reader.sheet.filled:
             sheets[part.filename] = reader.sheet
-    for sheet in sheets.values():
-        if sheet.rows > MOST_ROWS or sheet.columns > MOST_COLUMNS:
-            raise _too_large(
-                f"一个工作表最多 {MOST_ROWS} 行、{MOST_COLUMNS} 列。",
-                f"A sheet has {MOST_ROWS} rows and {MOST_COLUMNS} columns at most.",
-                rows=sheet.rows,
-                columns=sheet.columns,
-            )
     paths = {name: _path(targets.get(relation, "")) for name, relation in names.items()}
     unusable = {name: sheets[path].unusable for name, path in paths.items() if path in sheets}
     return Scan(tuple(texts), MappingProxyType(unusable))
@@ -95,7 +104,9 @@ def _check_parts(parts: list[zipfile.ZipInfo]) -> None:
     names = [part.filename.lower() for part in parts]
     # Two parts of one name are read differently by different readers: what was looked at would not be what is read.
     if len(set(names)) < len(names) or _BOOK not in names or "[content_types].xml" not in names:
-        raise _unreadable()
+        raise unreadable()
+    if any(part.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for part in parts):
+        raise unreadable()
     if len(parts) > MOST_PARTS or sum(part.file_size for part in parts) > MOST_UNPACKED_BYTES:
         raise _too_large("工作簿解压后过大。", "The workbook is too large when unpacked.")
     for name in names:
@@ -114,6 +125,7 @@ class _Part:
         self._texts = texts
         self._run: list[str] = []
         self._row = self._column = -1
+        self._within = 0
         self.sheet = _Sheet()
         self.sheets: dict[str, str] = {}
         self.relations: dict[str, str] = {}
@@ -128,7 +140,7 @@ class _Part:
         parser.Parse(content, True)
 
     def _doctype(self, *_: Any) -> None:
-        raise _unreadable()
+        raise unreadable()
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         tag = name.rpartition(":")[2]
@@ -137,11 +149,11 @@ class _Part:
             if attributes.get("t") == "e":
                 self._note("CELL_ERROR")
         elif tag == "row":
-            self._row = int(attributes["r"]) if attributes.get("r", "").isdigit() else max(self._row, 0) + 1
+            said = attributes.get("r", "")
+            self._row = int(said) if _ROW.fullmatch(said) else max(self._row, 0) + 1
             self._column = -1
         elif tag in ("v", "is"):
-            self.sheet.rows = max(self.sheet.rows, self._row)
-            self.sheet.columns = max(self.sheet.columns, self._column + 1)
+            self._fill()
         elif tag == "f" and self._row > 0:
             self._note("FORMULA")
         elif tag == "sheet":
@@ -149,24 +161,37 @@ class _Part:
             self.sheets[attributes.get("name", "")] = relation
         elif tag == "Relationship":
             self.relations[attributes.get("Id", "")] = attributes.get("Target", "")
-        if tag not in _INSIDE_TEXT:
-            self._flush()
+        if tag in _TEXTS:
+            self._within += 1
+        self._flush(self._within > (tag in _TEXTS))
         self._texts.extend(value for value in attributes.values() if not value.isascii())
 
     def _end(self, name: str) -> None:
-        if name.rpartition(":")[2] not in _INSIDE_TEXT:
-            self._flush()
+        if name.rpartition(":")[2] in _TEXTS:
+            self._within -= 1
+        self._flush(self._within > 0)
 
-    def _flush(self) -> None:
-        """End a text. Runs of one cell are one text; two cells are two, or 奥秘 beside 密云 would be a mark."""
-        if self._run:
+    def _flush(self, goes_on: bool) -> None:
+        """End a text unless it goes on. Two cells are two texts, or 奥秘 beside 密云 would be a mark."""
+        if self._run and not goes_on:
             text = "".join(self._run)
             self._run.clear()
             if not text.isascii():
                 self._texts.append(text)
 
+    def _fill(self) -> None:
+        """Note that the present cell is not empty. Empty cells that only have a style reach to the last row."""
+        self.sheet.filled = True
+        if self._row > MOST_ROWS or self._column >= MOST_COLUMNS:
+            raise _too_large(
+                f"一个工作表最多 {MOST_ROWS} 行、{MOST_COLUMNS} 列。",
+                f"A sheet has {MOST_ROWS} rows and {MOST_COLUMNS} columns at most.",
+                rows=MOST_ROWS,
+                columns=MOST_COLUMNS,
+            )
+
     def _note(self, code: str) -> None:
-        self.sheet.rows = max(self.sheet.rows, self._row)
+        self._fill()
         self.sheet.unusable[self._row, self._column] = code
 
     def _place(self, reference: str | None) -> None:
@@ -189,7 +214,8 @@ def _path(target: str) -> str:
     return target[1:] if target.startswith("/") else f"xl/{target}"
 
 
-def _unreadable() -> Refusal:
+def unreadable() -> Refusal:
+    """Return the refusal of what is no workbook that can be read."""
     return Refusal(
         "WORKBOOK_UNREADABLE",
         zh="不是可读取的 .xlsx 工作簿（损坏、加密或格式不符）。",
