@@ -3,10 +3,8 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import Any, cast
 
-from sqlalchemy import BigInteger, CursorResult, bindparam, delete, func, literal_column, select, true
+from sqlalchemy import BigInteger, bindparam, func, literal_column, select, true
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -93,12 +91,6 @@ def run(
     if kept.first() is None:
         raise in_flight()
     return replace(reply, replayed=False)
-
-
-def forget(session: Session, before: datetime) -> int:
-    """Delete the keys that were used before `before`, and return how many."""
-    done = session.execute(delete(keys).where(keys.c.created_at < before))
-    return cast(CursorResult[Any], done).rowcount
 
 
 _one = select(literal_column("1").label("one")).subquery("one")

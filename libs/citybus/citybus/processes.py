@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import Engine, text
 
-from citybus import audit, migrations, settings
+from citybus import audit, migrations, retention, settings
 from citybus.clock import SystemClock
 from citybus.errors import CityError
 from citybus.launcher import Service
@@ -174,7 +174,8 @@ def _job(built: Service, found: JobSettings) -> Callable[[], int]:
 
     health = Health(stuck_after=JOB_STUCK_AFTER_SECONDS)
     _add_database(health, built.engine, found.service)
-    regular = list(built.regular)
+    keep = Every(retention.INTERVAL_SECONDS, "retention", lambda: _sweep(built))
+    regular = [*built.regular, keep]
     if found.audit_key is None:
         logger.warning("no audit checkpoints are signed: the key is not set", setting="AUDIT_KEY")
     else:
@@ -188,6 +189,10 @@ def _job(built: Service, found: JobSettings) -> Callable[[], int]:
         return 0
 
     return work
+
+
+def _sweep(built: Service) -> None:
+    retention.sweep(built.units.sessions)
 
 
 def _checkpoints(built: Service, pem: str) -> Callable[[], None]:

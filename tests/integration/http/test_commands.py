@@ -4,7 +4,6 @@ import contextlib
 import io
 import threading
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -16,8 +15,6 @@ from sqlalchemy import Table, delete, func, insert, select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import sessionmaker
 
-from citybus import idempotency
-from citybus.clock import ZONE
 from citybus.http.commands import ATTEMPTS
 from citybus.tables import audit_entries, idempotency_keys, inbox_messages, outbox_messages
 from citybus.testing.keys import FakeIssuer
@@ -352,12 +349,3 @@ def test_a_transaction_acts_on_the_callers_account(officer: Officer) -> None:
 @pytest.mark.parametrize("purpose", ["x" * 201, "a%0Ab"])
 def test_a_purpose_that_is_no_text_is_refused(officer: Officer, purpose: str) -> None:
     assert officer.get("/context", **{"X-Purpose": purpose}).json["code"] == "VALIDATION"
-
-
-def test_old_keys_are_forgotten(officer: Officer, sessions: Sessions) -> None:
-    officer.write()
-    with sessions.begin() as session:
-        now = datetime.now(ZONE)
-        assert idempotency.forget(session, now - timedelta(days=1)) == 0
-        assert idempotency.forget(session, now + timedelta(days=1)) == 1
-    assert count(sessions, idempotency_keys) == 0
