@@ -1,0 +1,5 @@
+"""`python -m incentive api|worker|relay|job|migrate`."""
+
+from citybus.launcher import main
+
+main("incentive")

@@ -1,0 +1,1 @@
+"""What incentive can do, one module for each use case."""

@@ -1,0 +1,140 @@
+"""What is read beside the cases themselves; every look at a text is recorded (X1)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import or_, select
+
+from citybus.actor import Actor
+from citybus.cases import Cases
+from citybus.errors import Refusal
+from citybus.rulepack import Rules
+from citybus.tables import deadlines
+from citybus.unit_of_work import UnitOfWork
+from incentive.application.tolerances import OFFICERS
+from incentive.domain.application import asked_by
+from incentive.domain.points import points
+from incentive.domain.tolerance import EFFECTS
+from incentive.domain.verification import DECISIONS, FACTORS, explain
+from incentive.persistence.models import EffectRow, EvidenceRow, ToleranceRow, UploadRow
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """How far the consequences of a case are. `due_at` is when an alert is raised, None where nothing is awaited."""
+
+    case: ToleranceRow
+    steps: Sequence[EffectRow]
+    due_at: datetime | None
+    overdue: bool
+
+    @property
+    def complete(self) -> bool:
+        """Whether the case is effective and nothing is outstanding."""
+        return self.case.state == "EFFECTIVE" and all(step.done_at is not None for step in self.steps)
+
+
+def effects(tolerances: Cases, uow: UnitOfWork, case_id: str, actor: Actor) -> Effects:
+    """Return the consequences of a case that `actor` may read: an officer all, others those for the finding and their own.
+
+    Raises Refusal: 404, 403 `DATA_SCOPE`.
+    """
+    case: ToleranceRow = tolerances.read(uow, case_id, actor)
+    found = select(EffectRow).where(EffectRow.case_id == case.id).order_by(EffectRow.step.desc())
+    if not _as_officer(case, actor):
+        found = found.where(or_(EffectRow.cadre.is_(None), EffectRow.cadre == actor.person))
+    armed = select(deadlines.c.due_at, deadlines.c.state).where(
+        deadlines.c.kind == EFFECTS, deadlines.c.ref == f"tolerance/{case.id}"
+    )
+    deadline = uow.session.execute(armed).one_or_none()
+    late = deadline is not None and deadline.state == "FIRED"
+    steps = uow.session.scalars(found).all()
+    waiting = any(step.done_at is None for step in steps)
+    return Effects(case, steps, deadline.due_at if deadline and waiting else None, late and waiting)
+
+
+def statement(tolerances: Cases, uow: UnitOfWork, case_id: str, actor: Actor) -> ToleranceRow:
+    """Return a case whose texts `actor` may read: who asked, and officers once it is filed.
+
+    Raises Refusal: 404, 403 `DATA_SCOPE` (a unit does not read what its cadre wrote, nor a cadre what others wrote).
+    """
+    case: ToleranceRow = tolerances.read(uow, case_id, actor)
+    if not _shows(case, actor):
+        raise _out_of_scope()
+    uow.audit("tolerance.statement.read", f"tolerance/{case.id}", read=["statement", "late_cause", "new_facts"])
+    return case
+
+
+def verification(tolerances: Cases, uow: UnitOfWork, case_id: str, actor: Actor) -> dict[str, Any]:
+    """Return what was verified and decided by whom, for officers who do not belong to the unit.
+
+    Raises Refusal: 404 (nothing yet), 403 `DATA_SCOPE`.
+    """
+    case: ToleranceRow = tolerances.read(uow, case_id, actor)
+    if not _as_officer(case, actor):
+        raise _out_of_scope()
+    if case.advice is None or case.advice_grounds is None:
+        raise Refusal("NOT_FOUND", zh="尚未核实。", en="Nothing is verified yet.", status=404)
+    uow.audit(
+        "tolerance.verification.read", f"tolerance/{case.id}", read=["factors", "exclusions", "panel", "deviation"]
+    )
+    zh, en = explain(case.advice_grounds, case.advice)
+    return {
+        "verifiers": case.verifiers,
+        "factors": case.factors,
+        "exclusions": case.exclusions,
+        "advice": case.advice,
+        "explanation": {"zh": zh, "en": en},
+        "grounds": case.advice_grounds,
+        "panel": case.panel,
+        "decision": case.decision,
+        "deviation": case.deviation,
+    }
+
+
+def evidence(uow: UnitOfWork, digest: str, actor: Actor) -> tuple[EvidenceRow, str]:
+    """Return a file and its name: for who uploaded it, who asked in a case that names it, and officers within its scope.
+
+    Raises Refusal: 404 `NOT_FOUND`, which also is the answer to those whom the file does not concern.
+    """
+    session = uow.session
+    row = session.get(EvidenceRow, digest)
+    own = session.get(UploadRow, (digest, actor.subject))
+    cases = session.scalars(select(ToleranceRow).where(ToleranceRow.evidence.contains([digest]))).all()
+    if row is None or (own is None and not any(_shows(case, actor) for case in cases)):
+        raise Refusal("NOT_FOUND", zh="没有该证据文件。", en="There is no such evidence.", status=404)
+    first = select(UploadRow.name).where(UploadRow.sha256 == digest).order_by(UploadRow.uploaded_at).limit(1)
+    name = own.name if own is not None else session.execute(first).scalar_one()
+    uow.audit("evidence.read", f"evidence/{digest}", read=["content"])
+    return row, name
+
+
+def _shows(case: ToleranceRow, actor: Actor) -> bool:
+    """Say whether `actor` may see the texts and the evidence of a case."""
+    return asked_by(case, actor) or (case.state != "DRAFT" and _as_officer(case, actor))
+
+
+def _as_officer(case: ToleranceRow, actor: Actor) -> bool:
+    """Say whether `actor` reads a case as an officer within whose data scope it is, and who has no part in it."""
+    within = actor.units is None or case.unit in actor.units
+    apart = actor.unit != case.unit and actor.person not in case.persons
+    return within and apart and any(actor.has(role) for role in OFFICERS)
+
+
+def _out_of_scope() -> Refusal:
+    return Refusal("DATA_SCOPE", zh="该内容不在您的数据权限范围内。", en="This is outside your data scope.", status=403)
+
+
+def catalogue(rules: Rules) -> dict[str, Any]:
+    """Return what the forms may name under `rules`, with labels."""
+    return {
+        "circumstances": [{"code": code, **entry} for code, entry in rules["tolerance.circumstances"].items()],
+        "exclusions": [{"code": code, **entry} for code, entry in rules["tolerance.exclusions"].items()],
+        "factors": [{"code": code, "zh": zh, "en": en} for code, (zh, en) in FACTORS.items()],
+        "decisions": [
+            {"code": code.value, "zh": zh, "en": en, "factor": points(rules[f"tolerance.factor.{code.lower()}"])}
+            for code, (zh, en) in DECISIONS.items()
+        ],
+    }

@@ -1,0 +1,130 @@
+"""Tolerance cases: what their rules look up, who sees them, and what follows when they take effect."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, and_, false, not_, or_, select, true
+from sqlalchemy.orm import Session
+
+from citybus.actor import Actor
+from citybus.cases import Cases, Reach
+from citybus.freshness import require_fresh
+from citybus.unit_of_work import UnitOfWork
+from incentive.application.follow_effects import open_effects
+from incentive.application.rulebook import Rulebook
+from incentive.domain.application import AboutFinding, Applicant, Facts
+from incentive.domain.tolerance import TOLERANCE, scope
+from incentive.persistence.models import CadreRow, FindingRow, ToleranceRow, UploadRow
+from incentive.schemas.published import tolerance_state
+from incentive.schemas.requests import (
+    Application,
+    Attachment,
+    NewFacts,
+    PanelDecision,
+    Revision,
+    Verification,
+    Verifiers,
+)
+from incentive.schemas.responses import ToleranceView
+
+OFFICERS: Final[Mapping[str, Reach]] = {
+    "ORG.supervise": Reach.OFFICE,
+    "SUPO": Reach.OFFICE,
+    "DISC": Reach.OFFICE,
+    "COMM": Reach.OFFICE,
+}
+_ASKING: Final = frozenset({"create", "file", "refile"})
+_NAMING: Final = frozenset({"assign", "reassign", "decide"})
+_SHOWING: Final = frozenset({"create", "revise", "refile", "attach"})
+
+
+def tolerances(rulebook: Rulebook) -> Cases:
+    """Return tolerance cases, bound to their table, forms and facts."""
+    return Cases(
+        case_type=TOLERANCE,
+        model=ToleranceRow,
+        rules=rulebook.on,
+        payload=tolerance_state,
+        view=ToleranceView,
+        scope=scope,
+        visible=visible,
+        readers={**OFFICERS, "CADRE": Reach.SELF, "UNITHEAD": Reach.UNIT},
+        forms={
+            "create": Application,
+            "revise": Revision,
+            "attach": Attachment,
+            "refile": NewFacts,
+            "assign": Verifiers,
+            "reassign": Verifiers,
+            "verify": Verification,
+            "decide": PanelDecision,
+        },
+        facts=facts,
+        after={"take_effect": open_effects},
+    )
+
+
+def facts(uow: UnitOfWork, case: ToleranceRow, action: str, form: Mapping[str, Any]) -> Facts:
+    """Look up what the step names. Raises 503 `DEPENDENCY_STALE` where what others told would decide and is out of date.
+
+    What supervision told decides when to ask, and who must keep away; so does the roster of assessment for the latter.
+    """
+    session = uow.session
+    finding, others, unit_of = None, frozenset[tuple[str, str]](), {}
+    if action in _ASKING | _NAMING:
+        require_fresh(session, "supervision")
+        finding_id = str(form["finding"]) if action == "create" else case.finding_id
+        finding = _finding(session, finding_id)
+        others = _others(session, finding_id, case.id)
+    if action in _NAMING:
+        require_fresh(session, "assessment")
+        people = [person["cadre"] for person in form.get("verifiers") or form.get("panel") or ()]
+        unit_of = dict(session.execute(select(CadreRow.id, CadreRow.unit).where(CadreRow.id.in_(people))).tuples())
+    shown = _evidence(uow, case, form) if action in _SHOWING else frozenset[str]()
+    return Facts(finding=finding, others=others, evidence=shown, unit_of=unit_of)
+
+
+def _finding(session: Session, finding_id: str) -> AboutFinding | None:
+    row = session.get(FindingRow, finding_id)
+    if row is None:
+        return None
+    return AboutFinding(
+        state=row.state,
+        unit=row.unit,
+        responsible=frozenset(row.responsible),
+        handlers=frozenset(row.handlers),
+        served_on=row.served_on,
+        verified_on=row.verified_on,
+    )
+
+
+def _others(session: Session, finding_id: str, case_id: str) -> frozenset[tuple[str, str]]:
+    row = ToleranceRow
+    asked = select(row.applicant_kind, row.applicant_id).where(
+        row.finding_id == finding_id, row.id != case_id, row.state != "WITHDRAWN"
+    )
+    return frozenset(session.execute(asked).tuples())
+
+
+def _evidence(uow: UnitOfWork, case: ToleranceRow, form: Mapping[str, Any]) -> frozenset[str]:
+    """Return those of the sums in the form that the asker uploaded, or that belong to the case already."""
+    sums: Iterable[str] = form.get("evidence") or ()
+    own = select(UploadRow.sha256).where(UploadRow.sha256.in_(list(sums)), UploadRow.uploaded_by == uow.context.actor)
+    return frozenset(uow.session.scalars(own)) | frozenset(case.evidence or ())
+
+
+def visible(actor: Actor) -> ColumnElement[bool]:
+    """Return which cases `actor` may list: the same that `scope` lets them read."""
+    row = ToleranceRow
+    disclosed = or_(row.state != "DRAFT", row.applicant_kind != Applicant.ORGAN.value)
+    party = row.persons.contains([actor.person]) if actor.person else false()
+    of_unit = row.unit == actor.unit if actor.unit else false()
+    seen: list[ColumnElement[bool]] = []
+    if any(actor.has(role) for role in OFFICERS):
+        within = true() if actor.units is None else row.unit.in_(sorted(actor.units))
+        seen.append(and_(within, or_(disclosed, not_(or_(party, of_unit)))))
+    if actor.has("CADRE"):
+        seen.append(and_(disclosed, party))
+    if actor.has("UNITHEAD"):
+        seen.append(and_(disclosed, of_unit))
+    return or_(false(), *seen)

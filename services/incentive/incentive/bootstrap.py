@@ -1,0 +1,62 @@
+"""The composition root: what a process of incentive is made of."""
+
+from pathlib import Path
+from typing import Final
+
+from flask import Flask
+from sqlalchemy.orm import sessionmaker
+
+from citybus import database
+from citybus.calendar import Calendar
+from citybus.http.app import create_app
+from citybus.http.tokens import tokens_of
+from citybus.launcher import Service
+from citybus.rulepack import RulePacks
+from citybus.settings import ApiSettings, ServingSettings
+from citybus.telemetry.health import Health
+from citybus.unit_of_work import Units
+from incentive.application.rulebook import Rulebook
+from incentive.application.tolerances import tolerances
+from incentive.entrypoints.http import blueprints
+from incentive.entrypoints.problems import PROBLEMS
+
+VERSION: Final = "1.0.0"
+RULEPACKS: Final = Path(__file__).parent / "rulepacks"
+
+
+def load_rules(settings: ServingSettings) -> Rulebook:
+    """Return the rules of the city: this service's packs and the operator's own. Raises RulePackError."""
+    folders = [RULEPACKS, *([settings.rulepack_dir] if settings.rulepack_dir else [])]
+    return Rulebook(RulePacks.load(folders, Calendar.load(settings.holidays_file)), settings.city)
+
+
+def build(settings: ServingSettings) -> Service:
+    """Return the service for the process that `settings` describe. Nothing is connected yet."""
+    rulebook = load_rules(settings)
+    bound = tolerances(rulebook)
+    engine = database.engine(
+        settings.database_url.render_as_string(hide_password=False),
+        application=f"{settings.service} {settings.process}",
+    )
+    units = Units(sessionmaker(engine, expire_on_commit=False), settings.source, settings.clock(), settings.audit_hash)
+
+    def api(health: Health) -> Flask:
+        if not isinstance(settings, ApiSettings):
+            raise TypeError("only the api process serves the API")
+        return create_app(
+            service=settings.service,
+            version=VERSION,
+            units=units,
+            tokens=tokens_of(settings),
+            blueprints=blueprints(bound, rulebook),
+            health=health,
+            own_problems=PROBLEMS,
+        )
+
+    def worker() -> type:
+        # Imported here alone: Nameko and eventlet belong to the worker's process.
+        from incentive.entrypoints.worker import worker
+
+        return worker(bound)
+
+    return Service(engine=engine, units=units, api=api, worker=worker)

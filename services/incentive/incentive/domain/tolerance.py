@@ -1,0 +1,246 @@
+"""Fault-tolerance cases (M8): asked for, accepted, verified by two, decided by a panel, served, effective.
+
+Absent yet: the review (REVIEWED), the correction plan (CORRECTING, CLOSED; I6) and the revocation for fraud (REVOKED).
+A decision to deny takes effect as well: it is final then, has the factor 1, and leads to nothing elsewhere.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from statemachine import State, StateMachine
+
+from citybus.cases.declare import Action, Arm, CaseType, Reach, Scope, Step
+from incentive.domain import application as asking
+from incentive.domain import decision, verification
+from incentive.domain.application import OFFICES, Applicant, Tolerance, by_applicant, in_stage
+from incentive.domain.texts import plain_texts
+
+OFFICERS: Final[Mapping[str, Reach]] = {"ORG.supervise": Reach.OFFICE, "DISC": Reach.OFFICE}
+"""Those who lead a case through (I3, I4)."""
+DECIDERS: Final[Mapping[str, Reach]] = {**OFFICERS, decision.OVERRULES: Reach.OFFICE}
+VERIFIERS: Final[Mapping[str, Reach]] = {**OFFICES}
+APPLICANTS: Final[Mapping[str, Reach]] = {"CADRE": Reach.SELF, "UNITHEAD": Reach.UNIT, **OFFICES}
+
+_EVENT: Final = "incentive.tolerance.{}.v1"
+_ACCEPT, _ASSIGN, _VERIFY = "tolerance.accept", "tolerance.assign", "tolerance.verify"
+_DECIDE, _SERVE, _REVIEW = "tolerance.decide", "tolerance.serve", "tolerance.review"
+EFFECTS: Final = "tolerance.effects"
+_WARN: Final = "deadline.warning"
+_ASKED: Final = ("create", "revise", "file", "refile")
+_LED: Final = (*_ASKED, "accept", "not_accept", "assign", "reassign", "extend")
+
+
+class ToleranceMachine(StateMachine):
+    """DRAFT → FILED → ACCEPTED → VERIFYING → DELIBERATING → DECIDED → SERVED → EFFECTIVE; WITHDRAWN before deliberation."""
+
+    DRAFT = State(initial=True)
+    FILED = State()
+    ACCEPTED = State()
+    NOT_ACCEPTED = State()
+    VERIFYING = State()
+    DELIBERATING = State()
+    DECIDED = State()
+    SERVED = State()
+    EFFECTIVE = State(final=True)
+    WITHDRAWN = State(final=True)
+
+    revise = DRAFT.to(DRAFT)
+    discard = DRAFT.to(WITHDRAWN)
+    file = DRAFT.to(FILED)
+    attach = FILED.to(FILED) | ACCEPTED.to(ACCEPTED) | VERIFYING.to(VERIFYING)
+    accept = FILED.to(ACCEPTED)
+    not_accept = FILED.to(NOT_ACCEPTED)
+    refile = NOT_ACCEPTED.to(FILED)
+    assign = ACCEPTED.to(VERIFYING)
+    reassign = VERIFYING.to(VERIFYING)
+    extend = VERIFYING.to(VERIFYING)
+    verify = VERIFYING.to(DELIBERATING)
+    decide = DELIBERATING.to(DECIDED)
+    serve = DECIDED.to(SERVED)
+    take_effect = SERVED.to(EFFECTIVE)
+    withdraw = FILED.to(WITHDRAWN) | ACCEPTED.to(WITHDRAWN) | VERIFYING.to(WITHDRAWN)
+
+
+def scope(case: Tolerance) -> Scope:
+    """Return whom a case concerns: the finding's unit, and the cadres whom it is to help.
+
+    What an organ prepares of its own accord they learn of when it is filed.
+    """
+    prepared = case.state == "DRAFT" and case.applicant_kind == Applicant.ORGAN
+    return Scope(units=frozenset({case.unit}), persons=frozenset(case.persons), disclosed=not prepared)
+
+
+def by_applicant_or_officer(step: Step) -> None:
+    """Raise 403 `NOT_APPLICANT` where neither the applicant nor an officer without part in the case takes the step."""
+    case: Tolerance = step.case
+    actor = step.actor
+    apart = actor.unit != case.unit and actor.person not in case.persons
+    if not (apart and any(actor.has(role) for role in OFFICES)):
+        by_applicant(step)
+
+
+def _arm(kind: str, rule: str, **more: Any) -> Arm:
+    return Arm(kind=kind, rule=rule, warn=_WARN, **more)
+
+
+def _guarded(guards: tuple[Callable[[Step], None], ...] = ()) -> tuple[Callable[[Step], None], ...]:
+    return (plain_texts, *guards)
+
+
+TOLERANCE: Final = CaseType(
+    service="incentive",
+    kind="tolerance",
+    collection="tolerance-cases",
+    zh="容错案件",
+    en="tolerance case",
+    machine=ToleranceMachine,
+    dataclass="L3",
+    states={
+        "DRAFT": ("草稿", "draft"),
+        "FILED": ("已申请", "filed"),
+        "ACCEPTED": ("已受理", "accepted"),
+        "NOT_ACCEPTED": ("不予受理", "not accepted"),
+        "VERIFYING": ("核实中", "being verified"),
+        "DELIBERATING": ("审议中", "being deliberated"),
+        "DECIDED": ("已决定", "decided"),
+        "SERVED": ("已送达", "served"),
+        "EFFECTIVE": ("已生效", "effective"),
+        "WITHDRAWN": ("已撤回", "withdrawn"),
+    },
+    create=Action(zh="起草容错申请", en="draft an application", allow=APPLICANTS, guards=_guarded(), effect=asking.ask),
+    actions={
+        "revise": Action(
+            zh="修改", en="revise the draft", allow=APPLICANTS, guards=_guarded((by_applicant,)), effect=asking.revise
+        ),
+        "discard": Action(zh="放弃草稿", en="discard the draft", allow=APPLICANTS, guards=_guarded((by_applicant,))),
+        "file": Action(
+            zh="提出申请",
+            en="file",
+            allow=APPLICANTS,
+            guards=_guarded((by_applicant, in_stage)),
+            effect=asking.file,
+            event=_EVENT.format("filed"),
+            arms=(_arm(_ACCEPT, "tolerance.accept_period"),),
+        ),
+        "attach": Action(
+            zh="补充证据",
+            en="attach evidence",
+            allow=APPLICANTS,
+            guards=_guarded((by_applicant_or_officer,)),
+            effect=asking.add_evidence,
+        ),
+        "accept": Action(
+            zh="受理",
+            en="accept",
+            allow=OFFICERS,
+            guards=_guarded(),
+            event=_EVENT.format("accepted"),
+            arms=(_arm(_ASSIGN, "tolerance.assign_period"),),
+            closes=(_ACCEPT,),
+            not_after=_ASKED,
+        ),
+        "not_accept": Action(
+            zh="不予受理",
+            en="do not accept",
+            allow=OFFICERS,
+            guards=_guarded(),
+            effect=asking.decline,
+            event=_EVENT.format("not-accepted"),
+            closes=(_ACCEPT,),
+            not_after=_ASKED,
+            reason=True,
+        ),
+        "refile": Action(
+            zh="补充新事实后重新申请",
+            en="file again with new facts",
+            allow=APPLICANTS,
+            guards=_guarded((by_applicant, asking.may_ask_again)),
+            effect=asking.file_again,
+            event=_EVENT.format("filed"),
+            arms=(_arm(_ACCEPT, "tolerance.accept_period"),),
+        ),
+        "assign": Action(
+            zh="指定核实人员",
+            en="assign two verifiers",
+            allow=OFFICERS,
+            guards=_guarded(),
+            effect=verification.assign,
+            event=_EVENT.format("verifying"),
+            arms=(_arm(_VERIFY, "tolerance.verify_period"),),
+            closes=(_ASSIGN,),
+            not_after=_ASKED,
+        ),
+        "reassign": Action(
+            zh="更换核实人员",
+            en="replace the verifiers",
+            allow=OFFICERS,
+            guards=_guarded(),
+            effect=verification.name_verifiers,
+            not_after=_ASKED,
+            reason=True,
+        ),
+        "extend": Action(
+            zh="延长核实期限",
+            en="extend the time to verify",
+            allow=OFFICERS,
+            guards=_guarded((verification.may_extend,)),
+            effect=verification.extend,
+            arms=(_arm(_VERIFY, "tolerance.verify_extension", start=decision.verification_end),),
+            not_after=_ASKED,
+            reason=True,
+        ),
+        "verify": Action(
+            zh="核实",
+            en="verify",
+            allow=VERIFIERS,
+            guards=_guarded((verification.by_assigned, verification.known_exclusions)),
+            effect=verification.verify,
+            event=_EVENT.format("deliberating"),
+            arms=(_arm(_DECIDE, "tolerance.decide_period"),),
+            closes=(_VERIFY,),
+            not_after=_LED,
+            eyes=2,
+            same_code="SAME_VERIFIER",
+            reason=True,
+        ),
+        "decide": Action(
+            zh="决定",
+            en="decide",
+            allow=DECIDERS,
+            guards=_guarded((decision.panel_is_right,)),
+            effect=decision.decide,
+            event=_EVENT.format("decided"),
+            arms=(_arm(_SERVE, "tolerance.serve_period"),),
+            closes=(_DECIDE,),
+            not_after=(*_LED, "verify"),
+            eyes=2,
+            same_code="SAME_DECIDER",
+            reason=True,
+        ),
+        "serve": Action(
+            zh="送达",
+            en="serve",
+            effect=decision.serve,
+            event=_EVENT.format("served"),
+            arms=(Arm(_REVIEW, "tolerance.review_window", then="take_effect", start=decision.service),),
+            closes=(_SERVE,),
+        ),
+        "take_effect": Action(
+            zh="生效",
+            en="take effect",
+            effect=decision.take_effect,
+            event=_EVENT.format("effective"),
+            # Nothing is left to be warned of: others follow within the hour, or somebody is called.
+            arms=(Arm(EFFECTS, "tolerance.effect_limit", start=decision.effect_from),),
+            closes=(_REVIEW,),
+        ),
+        "withdraw": Action(
+            zh="撤回",
+            en="withdraw",
+            allow=APPLICANTS,
+            guards=_guarded((by_applicant,)),
+            event=_EVENT.format("withdrawn"),
+            closes=(_ACCEPT, _ASSIGN, _VERIFY),
+        ),
+    },
+)

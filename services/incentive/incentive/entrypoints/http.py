@@ -1,0 +1,134 @@
+"""The routes: those of tolerance cases, and what is read and stored beside them."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from flask import Response, url_for
+from flask_smorest.fields import Upload
+from marshmallow import Schema, fields
+
+from citybus.cases import Cases
+from citybus.cases.routes import blueprint
+from citybus.http.access import caller, requires
+from citybus.http.commands import command, reply, show, transaction
+from citybus.http.paging import PageQuery
+from citybus.http.parsing import Blueprint, accepts
+from incentive.application import queries
+from incentive.application.rulebook import Rulebook
+from incentive.application.store_evidence import store_evidence
+from incentive.application.tolerances import OFFICERS
+from incentive.domain.evidence import MAX_UPLOAD
+from incentive.schemas.responses import Catalogue, EffectsView, EvidenceView, StatementView, VerificationView
+
+
+class ToleranceQuery(PageQuery):
+    """Filters of the list of tolerance cases."""
+
+    finding_id = fields.UUID()
+    unit = fields.String()
+    applicant_kind = fields.String()
+    decision = fields.String()
+
+
+class EvidenceUpload(Schema):
+    """One file of evidence, as the part `file` of a form."""
+
+    file = Upload(required=True)
+
+
+def blueprints(tolerances: Cases, rulebook: Rulebook) -> tuple[Blueprint, ...]:
+    """Return all routes of the service."""
+    return (
+        blueprint(tolerances, query=ToleranceQuery),
+        _beside(tolerances),
+        _evidence(tolerances, rulebook),
+        _catalogue(tolerances, rulebook),
+    )
+
+
+def _beside(tolerances: Cases) -> Blueprint:
+    routes = Blueprint(
+        "beside", __name__, url_prefix="/tolerance-cases/<uuid:case_id>", description="案件材料 what belongs to a case"
+    )
+
+    @routes.get("/effects")
+    @requires(*tolerances.readers)
+    @routes.response(200, EffectsView)
+    def effects(case_id: Any) -> Response:
+        """Read what the case leads to in other services: done, or outstanding since when."""
+        with transaction() as uow:
+            content = EffectsView().dump(queries.effects(tolerances, uow, str(case_id), caller()))
+            uow.commit()
+        return show(content)
+
+    @routes.get("/statement")
+    @requires(*tolerances.readers)
+    @routes.response(200, StatementView)
+    def statement(case_id: Any) -> Response:
+        """Read what the applicant wrote: for the applicant, and for officers once it is filed."""
+        with transaction() as uow:
+            content = StatementView().dump(queries.statement(tolerances, uow, str(case_id), caller()))
+            uow.commit()
+        return show(content)
+
+    @routes.get("/verification")
+    @requires(*OFFICERS)
+    @routes.response(200, VerificationView)
+    def verification(case_id: Any) -> Response:
+        """Read scores, exclusions, the advice with its explanation, and the panel."""
+        with transaction() as uow:
+            content = VerificationView().dump(queries.verification(tolerances, uow, str(case_id), caller()))
+            uow.commit()
+        return show(content)
+
+    return routes
+
+
+def _evidence(tolerances: Cases, rulebook: Rulebook) -> Blueprint:
+    routes = Blueprint("evidence", __name__, url_prefix="/evidence", description="证据 evidence")
+
+    @routes.post("")
+    @requires(*tolerances.readers)
+    @accepts("multipart/form-data", max_bytes=MAX_UPLOAD)
+    @routes.arguments(EvidenceUpload, location="files")
+    @routes.response(201, EvidenceView)
+    def upload(parts: Mapping[str, Any]) -> Response:
+        """Store a file of evidence and learn its hash; the same content is kept once."""
+        file = parts["file"]
+        name, media_type, content = file.filename or "", file.mimetype, file.stream.read()
+
+        def work(uow: Any) -> Any:
+            row, new = store_evidence(rulebook, uow, name=name, media_type=media_type, content=content)
+            location = url_for("evidence.download", digest=row.sha256)
+            return reply(EvidenceView().dump(row), status=201 if new else 200, location=location)
+
+        return command(work)
+
+    @routes.get("/<string(length=64):digest>")
+    @requires(*tolerances.readers)
+    @routes.response(200, description="the file")
+    def download(digest: str) -> Response:
+        """Read a file of evidence."""
+        with transaction() as uow:
+            row, name = queries.evidence(uow, digest, caller())
+            response = Response(row.content, content_type=row.media_type)
+            response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name)}"
+            uow.commit()
+        return response
+
+    return routes
+
+
+def _catalogue(tolerances: Cases, rulebook: Rulebook) -> Blueprint:
+    routes = Blueprint("catalogue", __name__, url_prefix="/catalogue", description="目录 catalogues")
+
+    @routes.get("")
+    @requires(*tolerances.readers)
+    @routes.response(200, Catalogue)
+    def catalogue() -> Response:
+        """Read what the forms may name today, with labels."""
+        with transaction() as uow:
+            return show(Catalogue().dump(queries.catalogue(rulebook.on(uow.clock.today()))))
+
+    return routes

@@ -1,0 +1,48 @@
+"""The worker process: the queues and the timers, hosted by Nameko."""
+
+from typing import Any
+
+from citybus import deadlines
+from citybus.cases import Cases
+from citybus.cases.timers import handlers
+from citybus.freshness import send_heartbeat
+from citybus.nameko_ext import consume, every, units_of_work
+from incentive.entrypoints.events import subscriptions
+
+
+def worker(tolerances: Cases) -> type:
+    """Return the Nameko service of the worker process."""
+    queues = subscriptions(tolerances)
+    on_time = handlers((tolerances,))
+
+    class Worker:
+        """The queues and the timers of incentive."""
+
+        name = "incentive"
+        units = units_of_work()
+
+        @consume(queues["incentive.assessment"])
+        def on_assessment(self, batch: Any) -> None:
+            batch.apply(self.units)
+
+        @consume(queues["incentive.supervision"])
+        def on_supervision(self, batch: Any) -> None:
+            batch.apply(self.units)
+
+        @consume(queues["incentive.notification"])
+        def on_notification(self, batch: Any) -> None:
+            batch.apply(self.units)
+
+        @consume(queues["incentive.heartbeat"])
+        def on_heartbeat(self, batch: Any) -> None:
+            batch.apply(self.units)
+
+        @every(seconds=2)
+        def fire_deadlines(self) -> None:
+            deadlines.fire_due(self.units, on_time)
+
+        @every(seconds=15)
+        def send_heartbeat(self) -> None:
+            send_heartbeat(self.units, self.name)
+
+    return Worker

@@ -1,0 +1,164 @@
+"""The tables: tolerance cases with their evidence and effects, and what is known of findings, deductions and cadres."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Date,
+    DateTime,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    SmallInteger,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from citybus.cases import CaseColumns
+from citybus.tables import NAMING
+
+_ID = UUID(as_uuid=False)
+_INSTANT = DateTime(timezone=True)
+_POINTS = Numeric(8, 4)
+_FACTOR = Numeric(4, 3)
+
+
+class Base(DeclarativeBase):
+    """All tables of this service."""
+
+    metadata = MetaData(naming_convention=NAMING)
+
+
+class ToleranceRow(CaseColumns, Base):
+    """A tolerance case. `statement`, `late_cause`, `new_facts` and `deviation` are texts (L4)."""
+
+    __tablename__ = "tolerances"
+    __table_args__ = (
+        CheckConstraint("factor BETWEEN 0 AND 1", name="factor"),
+        # Whoever asks about a finding asks once, unless it was withdrawn.
+        Index(
+            "uq_tolerances_applicant",
+            "finding_id",
+            "applicant_kind",
+            "applicant_id",
+            unique=True,
+            postgresql_where=text("state <> 'WITHDRAWN'"),
+        ),
+        Index("ix_tolerances_unit", "unit"),
+        Index("ix_tolerances_persons", "persons", postgresql_using="gin"),
+        Index("ix_tolerances_evidence", "evidence", postgresql_using="gin"),
+    )
+
+    finding_id: Mapped[str] = mapped_column(_ID, ForeignKey("findings.id"))
+    applicant_kind: Mapped[str] = mapped_column(Text)
+    applicant_id: Mapped[str] = mapped_column(Text)
+    unit: Mapped[str] = mapped_column(Text)
+    persons: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    circumstance: Mapped[int] = mapped_column(SmallInteger)
+    statement: Mapped[str] = mapped_column(Text)
+    late_cause: Mapped[str | None] = mapped_column(Text)
+    new_facts: Mapped[str | None] = mapped_column(Text)
+    evidence: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    account_stage: Mapped[str | None] = mapped_column(Text)
+    late: Mapped[bool] = mapped_column(Boolean)
+    filed_on: Mapped[date | None] = mapped_column(Date)
+    not_accepted_on: Mapped[date | None] = mapped_column(Date)
+    refiled: Mapped[bool] = mapped_column(Boolean)
+    assigned_on: Mapped[date | None] = mapped_column(Date)
+    verify_by: Mapped[date | None] = mapped_column(Date)
+    extended_until: Mapped[date | None] = mapped_column(Date)
+    verifiers: Mapped[list[dict[str, str]]] = mapped_column(JSONB)
+    factors: Mapped[dict[str, int] | None] = mapped_column(JSONB(none_as_null=True))
+    exclusions: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    advice: Mapped[str | None] = mapped_column(Text)
+    advice_grounds: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    panel: Mapped[list[dict[str, str]]] = mapped_column(JSONB)
+    decision: Mapped[str | None] = mapped_column(Text)
+    factor: Mapped[Decimal | None] = mapped_column(_FACTOR)
+    deviation: Mapped[str | None] = mapped_column(Text)
+    decided_on: Mapped[date | None] = mapped_column(Date)
+    served_on: Mapped[date | None] = mapped_column(Date)
+    review_until: Mapped[date | None] = mapped_column(Date)
+    effective_on: Mapped[date | None] = mapped_column(Date)
+
+
+class EffectRow(Base):
+    """One thing that an effective case must lead to elsewhere: `cadre` is None for the finding itself."""
+
+    __tablename__ = "effect_steps"
+    __table_args__ = (Index("ix_effect_steps_outstanding", "finding_id", postgresql_where=text("done_at IS NULL")),)
+
+    case_id: Mapped[str] = mapped_column(_ID, ForeignKey("tolerances.id"), primary_key=True)
+    step: Mapped[str] = mapped_column(Text, primary_key=True)
+    finding_id: Mapped[str] = mapped_column(_ID, ForeignKey("findings.id"))
+    cadre: Mapped[str | None] = mapped_column(Text)
+    at_most: Mapped[Decimal] = mapped_column(_POINTS)
+    outstanding_since: Mapped[datetime] = mapped_column(_INSTANT)
+    done_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    by_event: Mapped[str | None] = mapped_column(_ID)
+
+
+class EvidenceRow(Base):
+    """A file of evidence (L4), known by the SHA-256 sum of its content and kept once."""
+
+    __tablename__ = "evidence_files"
+
+    sha256: Mapped[str] = mapped_column(Text, primary_key=True)
+    media_type: Mapped[str] = mapped_column(Text)
+    size: Mapped[int] = mapped_column(BigInteger)
+    content: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+
+
+class UploadRow(Base):
+    """That somebody uploaded a file, under a name of theirs: who has not may not name it as evidence."""
+
+    __tablename__ = "evidence_uploads"
+
+    sha256: Mapped[str] = mapped_column(Text, ForeignKey("evidence_files.sha256"), primary_key=True)
+    uploaded_by: Mapped[str] = mapped_column(Text, primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    uploaded_at: Mapped[datetime] = mapped_column(_INSTANT)
+
+
+class FindingRow(Base):
+    """A finding as supervision last published it; `handlers` are the subjects who took a step on it."""
+
+    __tablename__ = "findings"
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    state: Mapped[str] = mapped_column(Text)
+    unit: Mapped[str] = mapped_column(Text)
+    responsible: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    handlers: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    base_weight: Mapped[Decimal] = mapped_column(_POINTS)
+    effective_weight: Mapped[Decimal] = mapped_column(_POINTS)
+    served_on: Mapped[date | None] = mapped_column(Date)
+    verified_on: Mapped[date | None] = mapped_column(Date)
+
+
+class DeductionRow(Base):
+    """How much a finding weighs in the annual record of a cadre, as assessment last published it."""
+
+    __tablename__ = "deduction_items"
+
+    cadre: Mapped[str] = mapped_column(Text, primary_key=True)
+    year: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    finding_id: Mapped[str] = mapped_column(_ID, primary_key=True, index=True)
+    effective_weight: Mapped[Decimal] = mapped_column(_POINTS)
+
+
+class CadreRow(Base):
+    """A cadre as assessment registered one: the id and the unit, for that is all that the rules here ask for."""
+
+    __tablename__ = "cadres"
+
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    unit: Mapped[str] = mapped_column(Text)

@@ -1,0 +1,71 @@
+"""The events of others, as far as incentive reads them; what else they carry is left out."""
+
+from marshmallow import EXCLUDE, Schema, fields, validate
+
+
+class _Consumed(Schema):
+    class Meta:
+        unknown = EXCLUDE
+
+
+class CadreRegistered(_Consumed):
+    """`assessment.cadre.registered.v1`: the name and the rest are not needed here, and not kept."""
+
+    cadre = fields.String(required=True)
+    unit = fields.String(required=True)
+
+
+class DeductionItem(_Consumed):
+    """What one finding weighs in a cadre's year, in points."""
+
+    finding = fields.UUID(required=True)
+    effective_weight = fields.Decimal(required=True, validate=validate.Range(0))
+
+
+class DeductionChanged(_Consumed):
+    """`assessment.deduction.changed.v1`."""
+
+    cadre = fields.String(required=True)
+    year = fields.Integer(required=True, strict=True)
+    items = fields.List(fields.Nested(DeductionItem), required=True)
+
+
+class Responsible(_Consumed):
+    """Whom a finding holds responsible."""
+
+    cadre = fields.String(required=True)
+
+
+class FindingState(_Consumed):
+    """`supervision.finding.*.v1`: the state of a finding. Weights are points."""
+
+    finding = fields.UUID(required=True)
+    unit = fields.String(required=True)
+    state = fields.String(required=True)
+    base_weight = fields.Decimal(required=True, validate=validate.Range(0))
+    effective_weight = fields.Decimal(required=True, validate=validate.Range(0))
+    responsible = fields.List(fields.Nested(Responsible), required=True)
+    served_on = fields.Date(required=True, allow_none=True)
+    verified_on = fields.Date(required=True, allow_none=True)
+
+
+class Recipient(_Consumed):
+    """To whom a document was delivered."""
+
+    kind = fields.String(required=True)
+    id = fields.String(required=True)
+
+
+class DeliveryServed(_Consumed):
+    """`notification.delivery.signed.v1`, `.refused.v1` and `.substituted.v1`: a document is served."""
+
+    document = fields.String(required=True)
+    ref = fields.String(required=True)
+    recipient = fields.Nested(Recipient, required=True)
+    served_on = fields.Date(required=True, allow_none=True)
+
+
+class Heartbeat(_Consumed):
+    """`<service>.service.heartbeat.v1`."""
+
+    service = fields.String(required=True)

@@ -1,0 +1,117 @@
+"""The bodies of commands, one schema per action."""
+
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validate
+
+from citybus.cases.forms import Form
+from citybus.http.translations import Bilingual
+from incentive.domain.application import Applicant
+from incentive.domain.verification import FACTORS, SCORES, Decision
+
+MAX_TEXT = 20_000
+
+_SHA256 = validate.Regexp(r"[0-9a-f]{64}\Z")
+_DECISION = validate.OneOf([decision.value for decision in Decision])
+
+
+def _code(**options: Any) -> fields.String:
+    return fields.String(validate=validate.Length(1, 200), **options)
+
+
+def _text(**options: Any) -> fields.String:
+    return fields.String(validate=validate.Length(1, MAX_TEXT), **options)
+
+
+def _distinct(values: list[Any]) -> None:
+    if len(set(values)) < len(values):
+        raise ValidationError(Bilingual("不得重复。", "Nothing may be named twice."))
+
+
+def _sums(least: int = 0, **options: Any) -> fields.List[str]:
+    return fields.List(fields.String(validate=_SHA256), validate=[validate.Length(least, 100), _distinct], **options)
+
+
+class Revision(Form):
+    """What an application says (I3). A late one says why (`late_cause`)."""
+
+    circumstance = fields.Integer(
+        required=True,
+        strict=True,
+        validate=validate.Range(1, 999),
+        metadata={"description": "容错情形 a code of the catalogue"},
+    )
+    statement = _text(required=True, metadata={"description": "申请理由 why tolerance is asked for"})
+    late_cause = _text(metadata={"description": "逾期原因 why it is asked for only now"})
+    evidence = _sums(metadata={"description": "证据 SHA-256 sums of uploaded files"})
+
+
+class Application(Revision):
+    """A new application: about which finding, and in which capacity."""
+
+    finding = fields.UUID(required=True)
+    applicant = fields.String(
+        required=True,
+        validate=validate.OneOf([kind.value for kind in Applicant]),
+        metadata={"description": "本人、单位或问责机关 in which capacity the caller asks"},
+    )
+
+
+class Attachment(Form):
+    """Evidence to attach, by its hashes."""
+
+    evidence = _sums(least=1, required=True)
+
+
+class NewFacts(Form):
+    """What is new since the application was not accepted."""
+
+    new_facts = _text(required=True, metadata={"description": "新的事实 what was not said before"})
+    evidence = _sums()
+
+
+class Person(Schema):
+    """Somebody with a part in the case: the subject of the sign-in, and the cadre of the roster."""
+
+    subject = _code(required=True)
+    cadre = _code(required=True)
+
+
+class Verifiers(Form):
+    """The two who verify."""
+
+    verifiers = fields.List(fields.Nested(Person), required=True, validate=validate.Length(equal=2))
+
+
+def _score() -> fields.Integer:
+    return fields.Integer(required=True, strict=True, validate=validate.Range(SCORES.start, SCORES.stop - 1))
+
+
+Scores = Schema.from_dict({name: _score() for name in FACTORS}, name="Scores")
+"""A score of 0 to 2 for each of the six factors."""
+
+
+class Verification(Form):
+    """What the two verifiers agree on (I4): both send the same, each with a reason in words of their own."""
+
+    factors = fields.Nested(Scores, required=True)
+    exclusions = fields.List(
+        _code(),
+        required=True,
+        validate=[validate.Length(max=50), _distinct],
+        metadata={"description": "排除情形 codes of the catalogue; empty where there is none"},
+    )
+
+
+class Member(Person):
+    """A member of the panel, with the vote."""
+
+    vote = fields.String(required=True, validate=_DECISION)
+
+
+class PanelDecision(Form):
+    """What the panel decided (I4): recorded alike by two people who had no part in the case before."""
+
+    decision = fields.String(required=True, validate=_DECISION)
+    panel = fields.List(fields.Nested(Member), required=True, validate=validate.Length(1, 50))
+    deviation = _text(metadata={"description": "与建议不同的理由 why the decision differs from the advice"})

@@ -1,0 +1,144 @@
+"""What readers see."""
+
+from decimal import Decimal
+from typing import Any
+
+from marshmallow import Schema, fields
+
+from citybus.cases.forms import CaseView
+from incentive.domain.points import points
+
+
+class Points(fields.Field[Decimal]):
+    """A number of points, or a factor, as exact decimal text."""
+
+    def _serialize(self, value: Decimal | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
+        return None if value is None else points(value)
+
+
+class ApplicantView(Schema):
+    """Who asked."""
+
+    kind = fields.String(attribute="applicant_kind", required=True)
+    id = fields.String(attribute="applicant_id", required=True)
+
+
+class ToleranceView(CaseView):
+    """A tolerance case. The application's text, the verification and the effects have routes of their own."""
+
+    finding = fields.String(attribute="finding_id", required=True)
+    applicant = fields.Function(lambda case: ApplicantView().dump(case), required=True)
+    unit = fields.String(required=True)
+    circumstance = fields.Integer(required=True)
+    evidence = fields.List(fields.String(), required=True)
+    account_stage = fields.String(required=True, allow_none=True)
+    late = fields.Boolean(required=True)
+    refiled = fields.Boolean(required=True)
+    filed_on = fields.Date(required=True, allow_none=True)
+    not_accepted_on = fields.Date(required=True, allow_none=True)
+    verify_by = fields.Date(required=True, allow_none=True)
+    extended_until = fields.Date(required=True, allow_none=True)
+    decision = fields.String(required=True, allow_none=True)
+    factor = Points(required=True, allow_none=True)
+    decided_on = fields.Date(required=True, allow_none=True)
+    served_on = fields.Date(required=True, allow_none=True)
+    review_until = fields.Date(required=True, allow_none=True)
+    effective_on = fields.Date(required=True, allow_none=True)
+
+
+class StatementView(Schema):
+    """What the applicant wrote."""
+
+    case = fields.String(attribute="id", required=True)
+    statement = fields.String(required=True)
+    late_cause = fields.String(required=True, allow_none=True)
+    new_facts = fields.String(required=True, allow_none=True)
+
+
+class TextView(Schema):
+    """A text in both languages."""
+
+    zh = fields.String(required=True)
+    en = fields.String(required=True)
+
+
+class PersonView(Schema):
+    """Somebody with a part in the case."""
+
+    subject = fields.String(required=True)
+    cadre = fields.String(required=True)
+
+
+class MemberView(PersonView):
+    """A member of the panel, with the vote."""
+
+    vote = fields.String(required=True)
+
+
+class VerificationView(Schema):
+    """What the verifiers found, what that advises, and how the panel decided."""
+
+    verifiers = fields.List(fields.Nested(PersonView), required=True)
+    factors = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
+    exclusions = fields.List(fields.String(), required=True)
+    advice = fields.String(required=True)
+    explanation = fields.Nested(TextView, required=True)
+    grounds = fields.Dict(required=True)
+    panel = fields.List(fields.Nested(MemberView), required=True)
+    decision = fields.String(required=True, allow_none=True)
+    deviation = fields.String(required=True, allow_none=True)
+
+
+class EffectView(Schema):
+    """One consequence elsewhere: the finding's weight, or the deduction of a cadre."""
+
+    step = fields.String(required=True)
+    cadre = fields.String(required=True, allow_none=True)
+    at_most = Points(required=True)
+    outstanding_since = fields.AwareDateTime(required=True)
+    done_at = fields.AwareDateTime(required=True, allow_none=True)
+    by_event = fields.String(required=True, allow_none=True)
+
+
+class EffectsView(Schema):
+    """How far the consequences of a case are."""
+
+    case = fields.String(attribute="case.id", required=True)
+    state = fields.String(attribute="case.state", required=True)
+    decision = fields.String(attribute="case.decision", required=True, allow_none=True)
+    factor = Points(attribute="case.factor", required=True, allow_none=True)
+    complete = fields.Boolean(required=True)
+    overdue = fields.Boolean(required=True)
+    due_at = fields.AwareDateTime(required=True, allow_none=True)
+    items = fields.List(fields.Nested(EffectView), attribute="steps", required=True)
+
+
+class EvidenceView(Schema):
+    """What is known of an uploaded file."""
+
+    sha256 = fields.String(required=True)
+    name = fields.String(required=True)
+    uploaded_at = fields.AwareDateTime(required=True)
+
+
+class CatalogueEntry(Schema):
+    """One entry of a catalogue, in both languages."""
+
+    code = fields.Raw(required=True)
+    zh = fields.String(required=True)
+    en = fields.String(required=True)
+
+
+class DecisionEntry(CatalogueEntry):
+    """A decision, with the factor that follows from it."""
+
+    factor = fields.String(required=True)
+
+
+class Catalogue(Schema):
+    """What the forms may name, under the rules in force."""
+
+    circumstances = fields.List(fields.Nested(CatalogueEntry), required=True)
+    exclusions = fields.List(fields.Nested(CatalogueEntry), required=True)
+    factors = fields.List(fields.Nested(CatalogueEntry), required=True)
+    decisions = fields.List(fields.Nested(DecisionEntry), required=True)
