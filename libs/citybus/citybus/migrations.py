@@ -9,12 +9,11 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from alembic import command, context
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
-from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, MetaData, NullPool, Table, create_engine, text
@@ -120,13 +119,21 @@ def run_environment(metadata: MetaData) -> None:
         context.run_migrations()
 
 
-def create_bus_tables(op: Operations) -> None:
+class Executes(Protocol):
+    """What a revision's `alembic.op` can do, as far as it is needed here."""
+
+    def execute(self, statement: str, /) -> Any:
+        """Run a statement."""
+        ...
+
+
+def create_bus_tables(op: Executes) -> None:
     """Create the tables of the mechanism as version 1 of this library has them: called by a first revision."""
     for statement in (*bus_schema.VERSION_1, *audit.PROTECT):
         op.execute(statement)
 
 
-def drop_bus_tables(op: Operations) -> None:
+def drop_bus_tables(op: Executes) -> None:
     """Drop what `create_bus_tables` created: for the way back of a first revision."""
     for table in bus_schema.TABLES_1:
         op.execute(f"DROP TABLE {table}")

@@ -89,6 +89,7 @@ def fingerprint() -> bytes:
             digest.update(orjson.dumps([name, value]))
         for name, file in sorted(request.files.items(multi=True), key=lambda part: part[0]):
             content = hashlib.sha256()
+            file.stream.seek(0)  # a handler may have read it already
             while chunk := file.stream.read(1 << 16):
                 content.update(chunk)
             file.stream.seek(0)
