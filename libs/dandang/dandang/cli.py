@@ -7,6 +7,7 @@ import click
 
 from citybus.errors import CityError
 from dandang.commands import audit, clock, contracts, dead, docs, down, prepare, status, token, topology, up
+from dandang.commands import slice as the_slice
 from dandang.local import city
 from dandang.local.errors import LocalError
 from dandang.local.state import RunFolder
@@ -33,6 +34,7 @@ cli.add_command(dead.dead)
 cli.add_command(audit.audit)
 cli.add_command(clock.clock)
 cli.add_command(prepare.prepare)
+cli.add_command(the_slice.play_slice)
 cli.add_command(token.token)
 cli.add_command(topology.topology)
 cli.add_command(contracts.contracts)
