@@ -79,7 +79,7 @@ def facts(uow: UnitOfWork, case: ToleranceRow, action: str, form: Mapping[str, A
     if action in _NAMING:
         require_fresh(session, "assessment")
         people = [person["cadre"] for person in form.get("verifiers") or form.get("panel") or ()]
-        unit_of = dict(session.execute(select(CadreRow.id, CadreRow.unit).where(CadreRow.id.in_(people))).tuples())
+        unit_of = dict(session.execute(select(CadreRow.id, CadreRow.unit).where(CadreRow.id.in_(people))).all())
     shown = _evidence(uow, case, form) if action in _SHOWING else frozenset[str]()
     return Facts(finding=finding, others=others, evidence=shown, unit_of=unit_of)
 
@@ -103,7 +103,7 @@ def _others(session: Session, finding_id: str, case_id: str) -> frozenset[tuple[
     asked = select(row.applicant_kind, row.applicant_id).where(
         row.finding_id == finding_id, row.id != case_id, row.state != "WITHDRAWN"
     )
-    return frozenset(session.execute(asked).tuples())
+    return frozenset(session.execute(asked).all())
 
 
 def _evidence(uow: UnitOfWork, case: ToleranceRow, form: Mapping[str, Any]) -> frozenset[str]:
