@@ -1,0 +1,1 @@
+"""Notification 通知: documents served on people, and what other departments may read."""

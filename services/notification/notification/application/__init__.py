@@ -1,0 +1,1 @@
+"""What notification can do, one module for each use case."""

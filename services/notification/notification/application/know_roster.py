@@ -1,0 +1,24 @@
+"""Keep what addresses need of assessment's roster: names of units and cadres, and to which unit each cadre belongs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy.dialects.postgresql import insert
+
+from citybus.envelope import Event
+from citybus.unit_of_work import UnitOfWork
+from notification.persistence.models import CadreRow, UnitRow
+
+
+def know_unit(uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
+    """Keep a unit as it is registered now."""
+    known = {"name": data["name"]}
+    statement = insert(UnitRow).values(code=data["unit"], **known)
+    uow.session.execute(statement.on_conflict_do_update(index_elements=[UnitRow.code], set_=known))
+
+
+def know_cadre(uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
+    """Keep a cadre as registered now."""
+    known = {"name": data["name"], "unit": data["unit"]}
+    statement = insert(CadreRow).values(id=data["cadre"], **known)
+    uow.session.execute(statement.on_conflict_do_update(index_elements=[CadreRow.id], set_=known))

@@ -1,0 +1,27 @@
+"""Have a decision on fault tolerance served on who asked for it (N3, M8)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from citybus.cases import Cases
+from citybus.envelope import Event
+from citybus.unit_of_work import UnitOfWork
+from notification.application.deliver import deliver
+from notification.domain.delivery import Recipient
+from notification.domain.document import Document
+
+
+def tell_decision(deliveries: Cases, uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
+    """Deliver the decision: to the cadre or the unit that asked; where an organ did, to the unit concerned."""
+    tolerance, applicant = str(data["case"]), data["applicant"]
+    by_organ = applicant["kind"] == "ORGAN"
+    recipient = (Recipient.UNIT, data["unit"]) if by_organ else (Recipient(applicant["kind"]), applicant["id"])
+    particulars = {
+        "case": tolerance,
+        "finding": str(data["finding"]),
+        "circumstance": data["circumstance"],
+        "decision": data["decision"],
+        "factor": data["factor"] or "1.0",
+        "decided_on": data["decided_on"].isoformat(),
+    }
+    deliver(deliveries, uow, Document.TOLERANCE_DECISION, f"tolerance/{tolerance}", recipient, particulars)

@@ -1,0 +1,1 @@
+"""The rules, pure: time, rules and facts come in as arguments."""

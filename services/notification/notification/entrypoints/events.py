@@ -1,0 +1,85 @@
+"""What comes from the bus: the queues, and what each of their events leads to."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from citybus.cases import Cases
+from citybus.envelope import Event
+from citybus.freshness import note_heartbeat
+from citybus.inbox import Handler, Order, Subscription
+from citybus.unit_of_work import UnitOfWork
+from notification.application.catalogue import Catalogue
+from notification.application.know_roster import know_cadre, know_unit
+from notification.application.notify_responsible import notify_responsible
+from notification.application.rulebook import Rulebook
+from notification.application.share_event import share_event
+from notification.application.tell_decision import tell_decision
+from notification.schemas.consumed import (
+    Anything,
+    CadreRegistered,
+    FindingNotified,
+    Heartbeat,
+    ToleranceDecided,
+    UnitRegistered,
+)
+
+OTHERS: Final = ("assessment", "supervision", "incentive")
+ORDERS: Final = {
+    # The roster keeps what is registered last, and departments need no more either.
+    "notification.assessment": Order.NEWEST,
+    # A notice must not be lost behind a later step, and departments are told of each step in its turn.
+    "notification.supervision": Order.EVERY_STEP,
+    "notification.incentive": Order.EVERY_STEP,
+}
+
+Apply = Callable[[UnitOfWork, Event, Any], None]
+
+
+def subscriptions(deliveries: Cases, catalogue: Catalogue, rulebook: Rulebook) -> dict[str, Subscription]:
+    """Return the subscription of each of the service's queues, by the queue's name.
+
+    Whatever a contract sends to one of them is passed on to departments; some events have effects here beside that.
+    """
+    own = {
+        "assessment.unit.registered.v1": Handler(UnitRegistered(), know_unit),
+        "assessment.cadre.registered.v1": Handler(CadreRegistered(), know_cadre),
+        "supervision.finding.notified.v1": Handler(FindingNotified(), _with(deliveries, notify_responsible)),
+        "incentive.tolerance.decided.v1": Handler(ToleranceDecided(), _with(deliveries, tell_decision)),
+    }
+
+    def shared(handler: Handler) -> Handler:
+        def apply(uow: UnitOfWork, event: Event, data: Any) -> None:
+            handler.apply(uow, event, data)
+            share_event(catalogue, rulebook, uow, event)
+
+        return Handler(handler.schema, apply)
+
+    found = [
+        Subscription(
+            queue,
+            order,
+            {
+                event_type: shared(own.get(event_type, Handler(Anything(), _nothing)))
+                for event_type, contract in catalogue.contracts.items()
+                if queue in contract.consumers
+            },
+        )
+        for queue, order in ORDERS.items()
+    ]
+    heard = Handler(Heartbeat(), _heard)
+    found.append(
+        Subscription("notification.heartbeat", Order.ANY, {f"{other}.service.heartbeat.v1": heard for other in OTHERS})
+    )
+    return {subscription.queue: subscription for subscription in found}
+
+
+def _with(deliveries: Cases, use_case: Callable[[Cases, UnitOfWork, Event, Mapping[str, Any]], None]) -> Apply:
+    return lambda uow, event, data: use_case(deliveries, uow, event, data)
+
+
+def _nothing(uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
+    """The effect of an event that is only passed on."""
+
+
+def _heard(uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
+    note_heartbeat(uow.session, data["service"])

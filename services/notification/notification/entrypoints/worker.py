@@ -1,0 +1,55 @@
+"""The worker process: the queues and the timers, hosted by Nameko."""
+
+from typing import Any
+
+from citybus import deadlines
+from citybus.cases import Cases
+from citybus.cases.timers import handlers
+from citybus.freshness import send_heartbeat
+from citybus.nameko_ext import consume, every, units_of_work
+from notification.application.catalogue import Catalogue
+from notification.application.deliver import dispatch_queued
+from notification.application.rulebook import Rulebook
+from notification.entrypoints.events import subscriptions as queues_of
+
+
+def worker(deliveries: Cases, subscriptions: Cases, catalogue: Catalogue, rulebook: Rulebook) -> type:
+    """Return the Nameko service of the worker process."""
+    queues = queues_of(deliveries, catalogue, rulebook)
+    on_time = handlers((deliveries, subscriptions))
+
+    class Worker:
+        """The queues and the timers of notification."""
+
+        name = "notification"
+        units = units_of_work()
+
+        @consume(queues["notification.assessment"])
+        def on_assessment(self, batch: Any) -> None:
+            batch.apply(self.units)
+
+        @consume(queues["notification.supervision"])
+        def on_supervision(self, batch: Any) -> None:
+            batch.apply(self.units)
+
+        @consume(queues["notification.incentive"])
+        def on_incentive(self, batch: Any) -> None:
+            batch.apply(self.units)
+
+        @consume(queues["notification.heartbeat"])
+        def on_heartbeat(self, batch: Any) -> None:
+            batch.apply(self.units)
+
+        @every(seconds=2)
+        def fire_deadlines(self) -> None:
+            deadlines.fire_due(self.units, on_time)
+
+        @every(seconds=5)
+        def dispatch_queued(self) -> None:
+            dispatch_queued(deliveries, self.units)
+
+        @every(seconds=15)
+        def send_heartbeat(self) -> None:
+            send_heartbeat(self.units, self.name)
+
+    return Worker

@@ -1,0 +1,67 @@
+"""The events of others, as far as notification reads them itself; what else they carry is left out."""
+
+from marshmallow import EXCLUDE, Schema, fields, validate
+
+
+class Anything(Schema):
+    """An event that is only passed on: it is cut by its contract, not read."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+
+class UnitRegistered(Anything):
+    """`assessment.unit.registered.v1`."""
+
+    unit = fields.String(required=True)
+    name = fields.String(required=True)
+
+
+class CadreRegistered(Anything):
+    """`assessment.cadre.registered.v1`."""
+
+    cadre = fields.String(required=True)
+    name = fields.String(required=True)
+    unit = fields.String(required=True)
+
+
+class Responsible(Anything):
+    """Who is held responsible for a finding, and how."""
+
+    cadre = fields.String(required=True)
+    role = fields.String(required=True)
+
+
+class FindingNotified(Anything):
+    """`supervision.finding.notified.v1`."""
+
+    finding = fields.UUID(required=True)
+    severity = fields.Integer(required=True)
+    responsible = fields.List(fields.Nested(Responsible), required=True)
+    notified_on = fields.Date(required=True)
+
+
+class Applicant(Anything):
+    """Who asked for tolerance: a cadre, a unit, or an organ of its own accord."""
+
+    kind = fields.String(required=True, validate=validate.OneOf(("CADRE", "UNIT", "ORGAN")))
+    id = fields.String(required=True)
+
+
+class ToleranceDecided(Anything):
+    """`incentive.tolerance.decided.v1`."""
+
+    case = fields.UUID(required=True)
+    finding = fields.UUID(required=True)
+    applicant = fields.Nested(Applicant, required=True)
+    unit = fields.String(required=True)
+    circumstance = fields.Integer(required=True)
+    decision = fields.String(required=True)
+    factor = fields.String(required=True, allow_none=True)
+    decided_on = fields.Date(required=True)
+
+
+class Heartbeat(Anything):
+    """`<service>.service.heartbeat.v1`."""
+
+    service = fields.String(required=True)

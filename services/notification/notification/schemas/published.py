@@ -1,0 +1,33 @@
+"""The data of the events that notification publishes; their contracts are in contracts/schemas."""
+
+from typing import Any
+
+from notification.domain.delivery import Delivery
+from notification.domain.subscription import Subscription
+
+
+def delivery_state(case: Delivery) -> dict[str, Any]:
+    """Return the state of a delivery: to whom, and the day of service, never a word of the document."""
+    return {
+        "delivery": case.id,
+        "document": case.document,
+        "ref": case.ref,
+        "recipient": {"kind": case.recipient_kind, "id": case.recipient_id},
+        "state": case.state,
+        "served_on": case.served_on and case.served_on.isoformat(),
+    }
+
+
+def subscription_state(case: Subscription) -> dict[str, Any]:
+    """Return the state of a subscription."""
+    return {
+        "subscription": case.id,
+        "department": case.department,
+        "event_types": list(case.event_types),
+        "fields": {name: list(names) for name, names in case.fields.items()},
+        "max_class": case.max_class,
+        "purpose": case.purpose,
+        "agreement_no": case.agreement_no,
+        "valid_to": case.valid_to.isoformat(),
+        "state": case.state,
+    }

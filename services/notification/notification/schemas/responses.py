@@ -1,0 +1,99 @@
+"""What readers see."""
+
+from marshmallow import Schema, fields
+
+from citybus.cases.forms import CaseView
+
+
+class RecipientView(Schema):
+    """Who a document is for."""
+
+    kind = fields.String(attribute="recipient_kind", required=True)
+    id = fields.String(attribute="recipient_id", required=True)
+
+
+class DeliveryView(CaseView):
+    """The record of service; the text has a route of its own."""
+
+    document = fields.String(required=True)
+    ref = fields.String(required=True)
+    recipient = fields.Nested(RecipientView, required=True, dump_default=None)
+    unit = fields.String(required=True)
+    sha256 = fields.String(required=True)
+    sent_on = fields.Date(required=True)
+    opened_on = fields.Date(required=True, allow_none=True)
+    paper_due_on = fields.Date(required=True, allow_none=True)
+    served_on = fields.Date(required=True, allow_none=True)
+    witness = fields.String(required=True, allow_none=True)
+
+    def get_attribute(self, obj: object, attr: str, default: object) -> object:
+        """Return the row itself for what is made of several of its columns."""
+        return obj if attr == "recipient" else super().get_attribute(obj, attr, default)
+
+
+class DocumentView(Schema):
+    """The text of a document; `sha256` is the sum of it in UTF-8."""
+
+    delivery = fields.String(attribute="id", required=True)
+    document = fields.String(required=True)
+    sha256 = fields.String(required=True)
+    content = fields.String(required=True)
+
+
+class SubscriptionView(CaseView):
+    """A subscription."""
+
+    department = fields.String(required=True)
+    unit = fields.String(required=True)
+    event_types = fields.List(fields.String(), required=True)
+    fields_ = fields.Dict(
+        keys=fields.String(),
+        values=fields.List(fields.String()),
+        required=True,
+        data_key="fields",
+        attribute="fields",
+    )
+    max_class = fields.String(required=True)
+    purpose = fields.String(required=True)
+    legal_basis = fields.String(required=True)
+    agreement_no = fields.String(required=True)
+    valid_to = fields.Date(required=True)
+    activated_on = fields.Date(required=True, allow_none=True)
+
+
+class SentView(Schema):
+    """One event that was sent under a subscription: `event` is the id of the original."""
+
+    id = fields.String(required=True)
+    event = fields.String(attribute="event_id", required=True)
+    type = fields.String(required=True)
+    subject = fields.String(required=True)
+    fields_ = fields.List(fields.String(), required=True, data_key="fields", attribute="fields")
+    dataclass = fields.String(required=True)
+    at = fields.AwareDateTime(required=True)
+
+
+class FieldView(Schema):
+    """A field of an event type."""
+
+    name = fields.String(required=True)
+    zh = fields.String(required=True)
+    en = fields.String(required=True)
+    dataclass = fields.String(required=True)
+
+
+class EventTypeView(Schema):
+    """An event type that may be subscribed to: `subject_class` is the least class that a subscription needs."""
+
+    type = fields.String(required=True)
+    zh = fields.String(required=True)
+    en = fields.String(required=True)
+    subject_class = fields.String(required=True)
+    fields_ = fields.List(fields.Nested(FieldView), required=True, data_key="fields", attribute="fields")
+
+
+class EventTypes(Schema):
+    """All event types that may be subscribed to today, and the departments that have a queue."""
+
+    departments = fields.List(fields.String(), required=True)
+    items = fields.List(fields.Nested(EventTypeView), required=True)
