@@ -11,6 +11,7 @@ from citybus.clock import ZONE, FixedClock
 from citybus.database import engine
 from citybus.migrations import BUS_TABLES
 from citybus.unit_of_work import Context, Units
+from dandang.local import provision
 from dandang.local.provision import ServiceDatabase
 
 START = datetime(2024, 3, 4, 9, 0, tzinfo=ZONE)
@@ -27,6 +28,7 @@ class Mechanism:
             for table in BUS_TABLES:
                 table.create(connection, checkfirst=True)
             connection.execute(text("CREATE TABLE IF NOT EXISTS counters (name text PRIMARY KEY, value int NOT NULL)"))
+        provision.grant(database)
         self.engine: Engine = engine(database.app_url, application="mechanism", pool_size=10)
         self.clock = FixedClock(START)
         self.sessions = sessionmaker(self.engine)

@@ -256,7 +256,8 @@ def write_checkpoint(session: Session, key: Ed25519PrivateKey, at: datetime) -> 
 
     Returns None where nothing was appended since the last one. Only one process of a service writes at a time.
     """
-    session.execute(text("LOCK TABLE audit_checkpoints IN EXCLUSIVE MODE"))
+    # Not the table's own lock: that wants the right to change rows, which no process has here.
+    session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('audit_checkpoints', 0))"))
     last = session.execute(select(audit_checkpoints).order_by(audit_checkpoints.c.number.desc()).limit(1)).one_or_none()
     rows = session.execute(select(audit_chains).where(audit_chains.c.number > 0).order_by(audit_chains.c.chain)).all()
     heads = {str(row.chain): (row.number, bytes(row.hash).hex()) for row in rows}
