@@ -28,5 +28,5 @@ def expected(state: str, responsible: Iterable[str], base_weight: Decimal, facto
     at_most = base_weight * factor
     steps = [Expected(FINDING_WEIGHT, None, at_most)]
     if state in COUNTS:
-        steps += [Expected(f"{DEDUCTION}：{cadre}", cadre, at_most) for cadre in sorted(responsible)]
+        steps += [Expected(f"{DEDUCTION}:{cadre}", cadre, at_most) for cadre in sorted(responsible)]
     return steps
