@@ -13,7 +13,10 @@ from dandang.local import process
 
 @dataclass
 class Kept:
-    """A process that is started again when it ends. Its n-th start has the n-th of `faults`, later ones none."""
+    """A process that is started again when it ends. Its n-th start has the n-th of `faults`, later ones none.
+
+    `crashes` counts the ends that were its own doing. Without `wanted` it is left dead; `ended` says that it was told to.
+    """
 
     name: str
     argv: tuple[str, ...]
@@ -23,7 +26,9 @@ class Kept:
     faults: Sequence[str] = ()
     running: process.Running | None = None
     starts: int = 0
+    crashes: int = 0
     wanted: bool = True
+    ended: bool = False
 
     @property
     def alive(self) -> bool:
@@ -54,8 +59,9 @@ class Keeper:
     def keep(self, name: str, argv: tuple[str, ...], env: Mapping[str, str], cwd: Path, faults: Sequence[str]) -> Kept:
         """Start a process and keep it alive."""
         mark = self.folder / f"{name}.mark"
-        kept = self.kept[name] = Kept(name, argv, {**env, "FAULT_MARK": str(mark)}, cwd, mark, faults)
+        kept = Kept(name, argv, {**env, "FAULT_MARK": str(mark)}, cwd, mark, faults)
         self._start(kept)
+        self.kept[name] = kept
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, daemon=True)
             self._thread.start()
@@ -67,6 +73,7 @@ class Keeper:
         if not kept.alive:
             return False
         assert kept.running is not None
+        kept.ended = True
         kept.running.kill()
         self.history.append({"op": "fault", "what": f"kill {name}"})
         return True
@@ -82,7 +89,7 @@ class Keeper:
         found = [self.kept[name] for name in names]
         with self._lock:
             for kept in found:
-                kept.wanted = False
+                kept.wanted, kept.ended = False, True
         living = [kept.running for kept in found if kept.running is not None and kept.alive]
         for running in living:
             running.ask_to_stop()
@@ -117,6 +124,7 @@ class Keeper:
         if kept.starts < len(kept.faults):
             env["FAULTS"] = kept.faults[kept.starts]
         kept.starts += 1
+        kept.ended = False
         log = self.folder / f"{kept.name}-{kept.starts}.log"
         kept.running = process.start(process.Program(kept.name, kept.argv, env, kept.cwd, log, stop_within=15))
 
@@ -125,4 +133,5 @@ class Keeper:
             for kept in list(self.kept.values()):
                 with self._lock:
                     if kept.wanted and not kept.alive:
+                        kept.crashes += not kept.ended
                         self._start(kept)

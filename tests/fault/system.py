@@ -30,7 +30,7 @@ from citybus.dead import DeadLetter
 from citybus.ids import new_id
 from citybus.outbox import Draft
 from citybus.testing.keys import FakeIssuer
-from citybus.unit_of_work import Context, Units
+from citybus.unit_of_work import Context, UnitOfWork, Units
 from dandang.local import ports, process
 from tests.fault.keeper import Keeper, Kept
 from tests.support.broker import Broker, Vhost
@@ -45,7 +45,12 @@ LADDER = {"1s": 200, "10s": 400, "1m": 800, "10m": 1600}
 """The rungs' real names, and the milliseconds that the toy's tests wait on them."""
 FOLLOWERS = """SELECT count(*) FROM waiting_events AS waiting JOIN subject_cursors AS cursors USING (consumer, subject)
     WHERE waiting.sequence <= cursors.last + 1"""
-EFFECTS = "CREATE TABLE effects (number bigserial, consumer text, event uuid, subject text, sequence bigint)"
+EFFECTS = """
+    CREATE TABLE effects (number bigserial, consumer text, event uuid, subject text, sequence bigint,
+                          at timestamptz DEFAULT clock_timestamp());
+    CREATE TABLE locks (id int PRIMARY KEY);
+    INSERT INTO locks VALUES (1), (2);
+"""
 
 
 @dataclass
@@ -178,35 +183,50 @@ class Toy:
         if errors:
             raise errors[0]
 
+    @contextmanager
+    def calling(self, cases: int = 12, notes: int = 2) -> Iterator[None]:
+        """Let callers work for as long as the block lasts, and until all that they began is answered."""
+        finished = threading.Event()
+        errors: list[BaseException] = []
+
+        def call() -> None:
+            try:
+                while not finished.is_set():
+                    self.drive(cases, notes)
+            except BaseException as error:
+                errors.append(error)
+
+        caller = threading.Thread(target=call)
+        caller.start()
+        try:
+            yield
+        finally:
+            finished.set()
+            caller.join()
+        if errors:
+            raise errors[0]
+
     def flood(self, subjects: int, each: int) -> None:
         """Commit `subjects` × `each` events at once, as a year's end does, without callers."""
+        with self.committing() as uow:
+            cases = [new_id() for _ in range(subjects)]
+            steps = [(case, version) for version in range(1, each + 1) for case in cases]
+            state(uow, steps)
+            for case, _ in steps:
+                uow.publish(noted(case))
+            uow.commit()
+
+    @contextmanager
+    def committing(self) -> Iterator[UnitOfWork]:
+        """Give a unit of work of the toy's own database."""
         made = create_engine(self.producer.app_url)
         clock = FixedClock(datetime(2024, 12, 31, 12, tzinfo=ZONE))
         units = Units(sessionmaker(made, expire_on_commit=False), "/city/420200/toy", clock)
-        with units(Context("flood", (), "flood", "flood")) as uow:
-            cases = [new_id() for _ in range(subjects)]
-            steps = [
-                {
-                    "kind": "permit",
-                    "case_id": case,
-                    "version": version,
-                    "action": "note",
-                    "to_state": "SUBMITTED",
-                    "actor": "flood",
-                    "roles": [],
-                    "at": clock.now(),
-                    "rule_packs": [],
-                }
-                for version in range(1, each + 1)
-                for case in cases
-            ]
-            uow.session.execute(insert(case_steps), steps)
-            for step in steps:
-                case = step["case_id"]
-                data = {"permit": case, "state": "SUBMITTED", "unit": "U1"}
-                uow.publish(Draft("toy.permit.noted.v1", f"permit/{case}", data, "L2"))
-            uow.commit()
-        made.dispose()
+        try:
+            with units(Context("flood", (), "flood", "flood")) as uow:
+                yield uow
+        finally:
+            made.dispose()
 
     # ---- the end
 
@@ -247,6 +267,12 @@ class Toy:
         with closing(pika.BlockingConnection(pika.URLParameters(self.vhost.amqp_url))) as connection:
             channel = connection.channel()
             return {name: channel.queue_declare(name, passive=True).method.message_count for name in queues}
+
+    def subjects(self) -> list[str]:
+        """Return the subjects that have events, in order."""
+        with reading(self.producer) as cursor:
+            cursor.execute("SELECT DISTINCT subject FROM outbox_messages ORDER BY subject")
+            return [row[0] for row in cursor.fetchall()]
 
     def effects(self, queue: str = QUEUE) -> int:
         """Return how many effects there are."""
@@ -296,22 +322,27 @@ class Toy:
             history += [{"op": "parked", "consumer": queue, "event": event} for event in parked if event]
         return history
 
-    def verdict(self, name: str) -> dict[str, Any]:
+    def verdict(self, name: str, history: Sequence[dict[str, Any]] | None = None) -> dict[str, Any]:
         """Write the history to build/fault/<name>.jsonl, let the checker program judge it, and return what it says."""
-        folder = ROOT / "build" / "fault"
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{name}.jsonl"
-        with path.open("w", encoding="utf-8") as out:
-            out.writelines(json.dumps(entry) + "\n" for entry in self.collect())
-        done = subprocess.run(
-            [sys.executable, str(ROOT / "tests" / "fault" / "checker.py"), str(path)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        found: dict[str, Any] = json.loads(done.stdout)
-        assert done.returncode == (0 if found["kept"] else 1)
-        return found
+        return judge(name, self.collect() if history is None else history)
+
+
+def judge(name: str, history: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Write a history to build/fault/<name>.jsonl, let the checker program judge it, and return what it says."""
+    folder = ROOT / "build" / "fault"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.jsonl"
+    with path.open("w", encoding="utf-8") as out:
+        out.writelines(json.dumps(entry) + "\n" for entry in history)
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tests" / "fault" / "checker.py"), str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert done.returncode == (0 if found["kept"] else 1)
+    return found
 
 
 @dataclass
@@ -348,6 +379,31 @@ class Caller:
                 pass
             assert time.monotonic() < until, f"{path}: no answer within {self.patience} s"
             time.sleep(random.uniform(0.05, 0.2))
+
+
+def state(uow: UnitOfWork, steps: Sequence[tuple[str, int]]) -> None:
+    """Write the business rows of steps: case and version."""
+    rows = [
+        {
+            "kind": "permit",
+            "case_id": case,
+            "version": version,
+            "action": "note",
+            "to_state": "SUBMITTED",
+            "actor": "flood",
+            "roles": [],
+            "at": uow.clock.now(),
+            "rule_packs": [],
+        }
+        for case, version in steps
+    ]
+    uow.session.execute(insert(case_steps), rows)
+
+
+def noted(case: str, version: int = 1, **data: Any) -> Draft:
+    """Return the event of a step, in that version of its contract."""
+    data = {"permit": case, {1: "state", 2: "status"}[version]: "SUBMITTED", "unit": "U1", **data}
+    return Draft(f"toy.permit.noted.v{version}", f"permit/{case}", data, "L2")
 
 
 def count(database: ServiceDatabase, statement: str) -> int:
@@ -390,7 +446,7 @@ def declare(vhost: Vhost, queues: Sequence[str]) -> None:
             "x-max-length": 1_000_000,
         }
         vhost.api("PUT", f"queues/{vhost.name}/{queue}", durable=True, arguments=dead)
-        vhost.api("POST", f"bindings/{vhost.name}/e/city.events/q/{queue}", routing_key="toy.permit.*.v1")
+        vhost.api("POST", f"bindings/{vhost.name}/e/city.events/q/{queue}", routing_key="toy.permit.#")
         bound = {queue: queue}
         for delay, name in ladder(queue).items():
             ttl = LADDER[delay]

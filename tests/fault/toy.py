@@ -3,6 +3,8 @@
 The api opens permits and moves them on (tests.support.permits); the worker writes one row per event into `effects`, which
 has no key that could hide a repetition. The environment says where things are, and of the worker:
 
+    LOCKS      take the rows 1 and 2 of `locks` for each event, with this time-out
+    VERSION    `2`: the worker after an upgrade, which knows toy.permit.noted.v2 as well and wants effects.status
     SLOW       seconds that each event takes
     TROUBLE    a file; each of its lines names a permit or a unit and what the handler does about it: `transient`,
                `permanent` or `bug`. It is read anew for each event, so that a test can make and repair the trouble.
@@ -80,6 +82,7 @@ def worker() -> int:
     from citybus.nameko_ext import Runtime, Units, consume, run_worker
     from citybus.unit_of_work import Units as UnitFactory
 
+    locks = os.environ.get("LOCKS", "")
     slow = float(os.environ.get("SLOW", "0"))
     trouble = Path(os.environ.get("TROUBLE", "/nonexistent"))
     errors = {"transient": Transient("made by the test"), "permanent": Invalid("BAD_PERMIT", "made by the test")}
@@ -101,6 +104,10 @@ def worker() -> int:
 
     def write(uow: Any, event: Any, data: Any) -> None:
         stumble(data)
+        if locks:
+            uow.session.execute(text("SELECT set_config('lock_timeout', :patience, true)"), {"patience": locks})
+            for number in (1, 2):
+                uow.session.execute(text("SELECT FROM locks WHERE id = :number FOR UPDATE"), {"number": number})
         if slow:
             time.sleep(slow)
         uow.session.execute(
@@ -110,10 +117,31 @@ def worker() -> int:
             {"consumer": queue, "event": event.id, "subject": event.subject, "sequence": event.sequence},
         )
 
+    class PermitV2(Schema):
+        """Version 2, for these tests alone: `state` is called `status`, and `beside` names a version told with it."""
+
+        class Meta:
+            unknown = EXCLUDE
+
+        permit = fields.String(required=True)
+        status = fields.String(required=True)
+        unit = fields.String(required=True)
+        beside = fields.String(load_default=None)
+
+    def write_v2(uow: Any, event: Any, data: Any) -> None:
+        # Steps come in order, so the version beside it has taken effect, be it in a worker that knows no other.
+        if data["beside"] is None:
+            write(uow, event, data)
+            status = text("UPDATE effects SET status = :status WHERE event = :event")
+            uow.session.execute(status, {"status": data["status"], "event": event.id})
+
     queue = os.environ["QUEUE"]
     handler = Handler(Permit(), write)
     types = ("drafted", "submitted", "noted", "approved", "refused", "expired")
-    subscription = Subscription(queue, Order.EVERY_STEP, {f"toy.permit.{name}.v1": handler for name in types})
+    handlers = {f"toy.permit.{name}.v1": handler for name in types}
+    if os.environ.get("VERSION") == "2":
+        handlers["toy.permit.noted.v2"] = Handler(PermitV2(), write_v2)
+    subscription = Subscription(queue, Order.EVERY_STEP, handlers)
 
     class Worker:
         name = "probe"
