@@ -18,6 +18,9 @@ ON_THE_BUS = ("worker", "relay")
 SEALING = ("assessment",)
 """The services that keep fields sealed in their database, with keys of their own."""
 
+SHARING = "notification"
+"""The service that shares events with departments: it knows the contracts, and which departments have a queue."""
+
 USUAL_PORTS: Mapping[str, int] = {
     f"{service}-{kind}": 8101 + 10 * row + column
     for row, service in enumerate(SERVICES)
@@ -82,14 +85,18 @@ class CitySurroundings:
         """Yield every long-running process of each service that is there."""
         for service in self._present():
             for kind in KINDS:
-                more = self._relays() if kind == "relay" else {}
-                yield self._program(service, kind, more, ready_within=120)
+                yield self._program(service, kind, self._files(service, kind), ready_within=120)
 
-    def _relays(self) -> dict[str, str]:
-        return {
-            "CITY_RABBITMQ_MONITOR_URL": self.monitor_url,
-            "CITY_TOPOLOGY_DIR": str(self.project / "deploy" / "rabbitmq"),
-        }
+    def _files(self, service: ServiceSurroundings, kind: str) -> dict[str, str]:
+        """Return where a process finds what lies in the project, and for the relays how to look at bindings."""
+        more = {}
+        if kind == "relay":
+            more["CITY_RABBITMQ_MONITOR_URL"] = self.monitor_url
+        if kind == "relay" or (service.service == SHARING and kind == "api"):
+            more["CITY_TOPOLOGY_DIR"] = str(self.project / "deploy" / "rabbitmq")
+        if service.service == SHARING and kind in ("api", "worker"):
+            more[f"{service.prefix}_CONTRACTS_DIR"] = str(self.project / "contracts")
+        return more
 
     def _present(self) -> Iterator[ServiceSurroundings]:
         for service in self.services:
