@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from citybus.cases import Cases
 from citybus.envelope import Event
-from citybus.freshness import note_heartbeat
+from citybus.freshness import hears
 from citybus.inbox import Handler, Order, Subscription
 from citybus.unit_of_work import UnitOfWork
 from notification.application.catalogue import Catalogue
@@ -18,18 +18,16 @@ from notification.schemas.consumed import (
     Anything,
     CadreRegistered,
     FindingNotified,
-    Heartbeat,
     ToleranceDecided,
     UnitRegistered,
 )
 
-OTHERS: Final = ("assessment", "supervision", "incentive")
 ORDERS: Final = {
     # The roster keeps what is registered last, and departments need no more either.
-    "notification.assessment": Order.NEWEST,
+    "assessment": Order.NEWEST,
     # A notice must not be lost behind a later step, and departments are told of each step in its turn.
-    "notification.supervision": Order.EVERY_STEP,
-    "notification.incentive": Order.EVERY_STEP,
+    "supervision": Order.EVERY_STEP,
+    "incentive": Order.EVERY_STEP,
 }
 
 Apply = Callable[[UnitOfWork, Event, Any], None]
@@ -54,23 +52,16 @@ def subscriptions(deliveries: Cases, catalogue: Catalogue, rulebook: Rulebook) -
 
         return Handler(handler.schema, apply)
 
-    found = [
-        Subscription(
-            queue,
-            order,
-            {
-                event_type: shared(own.get(event_type, Handler(Anything(), _nothing)))
-                for event_type, contract in catalogue.contracts.items()
-                if queue in contract.consumers
-            },
-        )
-        for queue, order in ORDERS.items()
-    ]
-    heard = Handler(Heartbeat(), _heard)
-    found.append(
-        Subscription("notification.heartbeat", Order.ANY, {f"{other}.service.heartbeat.v1": heard for other in OTHERS})
-    )
-    return {subscription.queue: subscription for subscription in found}
+    found = {}
+    for source, order in ORDERS.items():
+        queue = f"notification.{source}"
+        passed_on = {
+            event_type: shared(own.get(event_type, Handler(Anything(), _nothing)))
+            for event_type, contract in catalogue.contracts.items()
+            if queue in contract.consumers
+        }
+        found[queue] = Subscription(queue, order, passed_on | hears(source))
+    return found
 
 
 def _with(deliveries: Cases, use_case: Callable[[Cases, UnitOfWork, Event, Mapping[str, Any]], None]) -> Apply:
@@ -79,7 +70,3 @@ def _with(deliveries: Cases, use_case: Callable[[Cases, UnitOfWork, Event, Mappi
 
 def _nothing(uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
     """The effect of an event that is only passed on."""
-
-
-def _heard(uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
-    note_heartbeat(uow.session, data["service"])

@@ -36,10 +36,6 @@ def worker(deliveries: Cases, subscriptions: Cases, catalogue: Catalogue, rulebo
         def on_incentive(self, batch: Any) -> None:
             batch.apply(self.units)
 
-        @consume(queues["notification.heartbeat"])
-        def on_heartbeat(self, batch: Any) -> None:
-            batch.apply(self.units)
-
         @every(seconds=2)
         def fire_deadlines(self) -> None:
             deadlines.fire_due(self.units, on_time)

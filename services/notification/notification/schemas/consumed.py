@@ -59,9 +59,3 @@ class ToleranceDecided(Anything):
     decision = fields.String(required=True)
     factor = fields.String(required=True, allow_none=True)
     decided_on = fields.Date(required=True)
-
-
-class Heartbeat(Anything):
-    """`<service>.service.heartbeat.v1`."""
-
-    service = fields.String(required=True)
