@@ -5,19 +5,20 @@ from collections.abc import Callable
 from typing import Any
 
 from marshmallow import EXCLUDE, Schema, fields
-from sqlalchemy import BigInteger, Column, Engine, Table, Text, select
+from sqlalchemy import BigInteger, Column, Engine, MetaData, Table, Text, select
 from sqlalchemy.orm import sessionmaker
 
 from citybus.clock import SystemClock
 from citybus.envelope import CONTENT_TYPE, Event
 from citybus.inbox import Arrival, Handler, Order, Subscription, read
 from citybus.outbox import Draft
-from citybus.tables import inbox_messages, metadata, outbox_messages, subject_cursors, waiting_events
+from citybus.tables import inbox_messages, outbox_messages, subject_cursors, waiting_events
 from citybus.unit_of_work import Context, UnitOfWork, Units
 
+own = MetaData()
 effects = Table(
     "effects",
-    metadata,
+    own,
     Column("position", BigInteger, primary_key=True, autoincrement=True),
     Column("event_id", Text, nullable=False),
     Column("subject", Text, nullable=False),

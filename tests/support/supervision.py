@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -341,7 +341,7 @@ def start_city(database: ServiceDatabase) -> Iterator[City]:
     units = Units(sessionmaker(engine, expire_on_commit=False), f"/city/{CITY}/supervision", clock)
     city = City(engine, clock, units, inspections(rulebook()), bound, subscriptions(bound))
     with city.acting(RECORDER) as uow:
-        note_heartbeat(uow.session, "assessment")
+        note_heartbeat(uow.session, "assessment", datetime.now(UTC))
         uow.session.add_all(UnitRow(code=code, name=code, kind="CITY_DEPT") for code in (BUREAU, DISTRICT, OFFICE))
         members = {LEAD: BUREAU, DIRECT: BUREAU, STRANGER: DISTRICT, "member-1": OFFICE, "member-2": DISTRICT}
         uow.session.add_all(CadreRow(id=person, unit=unit) for person, unit in members.items())

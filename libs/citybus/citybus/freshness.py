@@ -1,19 +1,23 @@
-"""How old a projection is: every service sends a heartbeat event, and others note when one reached them.
+"""How old a projection is: every service sends a heartbeat event, and others note when the last one that they processed was sent.
 
-All of this is real time: a projection ages while domain time stands. Times are the database's, one clock for all replicas.
+Heartbeats come by the very queues that bring a service's facts, behind them: one that was processed says that what was
+told before it is known here. All of this is real time: a projection ages while domain time stands.
 """
 
-from datetime import timedelta
-from typing import Final
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
+from marshmallow import EXCLUDE, Schema, fields
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
+from citybus.envelope import Event
 from citybus.errors import Refusal
 from citybus.ids import new_id
+from citybus.inbox import Handler
 from citybus.outbox import Draft
 from citybus.tables import projection_heartbeats
-from citybus.unit_of_work import Context, Units
+from citybus.unit_of_work import Context, UnitOfWork, Units
 
 PERIOD_SECONDS: Final = 60
 STALE_AFTER: Final = timedelta(minutes=5)
@@ -26,7 +30,7 @@ _TAKE_TURN: Final = text("""
     RETURNING source
 """)
 _NOTE: Final = text("""
-    INSERT INTO projection_heartbeats AS beats (source, last_seen) VALUES (:source, clock_timestamp())
+    INSERT INTO projection_heartbeats AS beats (source, last_seen) VALUES (:source, least(:sent_at, clock_timestamp()))
     ON CONFLICT (source) DO UPDATE SET last_seen = greatest(beats.last_seen, excluded.last_seen)
 """)
 
@@ -45,23 +49,38 @@ def send_heartbeat(units: Units, service: str, *, every: float = PERIOD_SECONDS)
             Draft(
                 type=f"{service}.service.heartbeat.v1",
                 subject=f"service/{service}",
-                data={"service": service},
-                dataclass="L1",
-                # A lost heartbeat is mended by the next; it must not pile up where nobody listens.
-                mandatory=False,
+                data={"service": service, "sent_at": datetime.now(UTC).isoformat()},
+                dataclass="L2",
             )
         )
         uow.commit()
         return True
 
 
-def note_heartbeat(session: Session, source: str) -> None:
-    """Note, in the session's transaction, that a heartbeat of service `source` was processed now."""
-    session.execute(_NOTE, {"source": source})
+def note_heartbeat(session: Session, source: str, sent_at: datetime) -> None:
+    """Note, in the session's transaction, that a heartbeat of service `source` was processed that was sent at `sent_at`."""
+    session.execute(_NOTE, {"source": source, "sent_at": sent_at})
+
+
+class _Heartbeat(Schema):
+    class Meta:
+        unknown = EXCLUDE
+
+    service = fields.String(required=True)
+    sent_at = fields.AwareDateTime(required=True)
+
+
+def _heard(uow: UnitOfWork, event: Event, data: dict[str, Any]) -> None:
+    note_heartbeat(uow.session, data["service"], data["sent_at"])
+
+
+def hears(source: str) -> dict[str, Handler]:
+    """Return the handler by which a queue that brings the facts of service `source` notes its heartbeats."""
+    return {f"{source}.service.heartbeat.v1": Handler(_Heartbeat(), _heard)}
 
 
 def ages(session: Session) -> dict[str, timedelta]:
-    """Return how long ago a heartbeat of each service was last processed. A service never heard of is absent."""
+    """Return how long ago the last processed heartbeat of each service was sent. A service never heard of is absent."""
     rows = session.execute(
         select(projection_heartbeats.c.source, func.clock_timestamp() - projection_heartbeats.c.last_seen)
     )

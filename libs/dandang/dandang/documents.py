@@ -38,8 +38,7 @@ def states(case_type: CaseType) -> str:
             "",
             _MADE,
             "",
-            f"服务 service: `{case_type.service}` · 路径 path: `/{case_type.collection}` · 数据级别 data class: "
-            f"{case_type.dataclass}",
+            f"服务 service: `{case_type.service}` · 路径 path: `/{case_type.collection}` · 级别 class: {case_type.dataclass}",
             "",
             "```mermaid",
             mermaid(case_type).rstrip(),
@@ -59,7 +58,12 @@ def rules() -> str:
     for service in SERVICES:
         folder = Path(str(import_module(service).__file__)).parent / "rulepacks"
         packs = RulePacks.load([folder])
-        lines += [f"## {service}", "", "| 键 key | 值 value | 规则包 pack | 生效 valid | 来源 source | |", "|---|---|---|---|---|---|"]
+        lines += [
+            f"## {service}",
+            "",
+            "| 键 key | 值 value | 规则包 pack | 生效 valid | 来源 source | |",
+            "|---|---|---|---|---|---|",
+        ]
         for rule in sorted(packs.rules, key=lambda rule: (rule.key, rule.pack.valid_from)):
             until = rule.pack.valid_to or ""
             value = str(rule.value).replace("|", "\\|")

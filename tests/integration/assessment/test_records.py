@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from assessment.domain.deduction import Role
-from assessment.entrypoints.events import HEARTBEAT, subscriptions
+from assessment.entrypoints.events import SUPERVISION, subscriptions
 from assessment.persistence.models import AnnualRecordRow, FindingRow
 from citybus import freshness, inbox, tables
 from citybus.envelope import CONTENT_TYPE, Event
@@ -208,13 +208,13 @@ def test_heartbeats_of_the_others_are_noted(city: City) -> None:
         subject="service/supervision",
         time=city.clock.now(),
         dataschema="urn:city:schema:supervision.service.heartbeat.v1",
-        data={"service": "supervision", "sent_at": "2024-03-04T09:00:00+08:00"},
+        data={"service": "supervision", "sent_at": datetime.now(UTC).isoformat()},
         sequence=1,
         correlationid="beat",
         actor="system:supervision",
         dataclass="L2",
     )
-    subscription = subscriptions(rulebook())[HEARTBEAT]
+    subscription = subscriptions(rulebook())[SUPERVISION]
     with city.acting("consumer") as uow:
         inbox.apply_batch(uow, subscription, [inbox.read(subscription, CONTENT_TYPE, beat.to_json())])
         assert freshness.stale(uow.session, "supervision", "incentive") == ["incentive"]

@@ -9,7 +9,7 @@ from citybus.database import engine
 from citybus.tables import metadata
 from dandang.local.provision import ServiceDatabase
 from tests.support.mechanism import Mechanism
-from tests.support.stock import Stock
+from tests.support.stock import Stock, own
 
 
 @pytest.fixture(scope="module")
@@ -17,6 +17,7 @@ def stock_database(module_database: ServiceDatabase) -> ServiceDatabase:
     """A database with the bus's tables and the one that stock writes."""
     owner = create_engine(module_database.owner_url)
     metadata.create_all(owner)
+    own.create_all(owner)
     owner.dispose()
     return module_database
 

@@ -1,7 +1,7 @@
 """How old a projection is."""
 
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
@@ -37,16 +37,16 @@ def test_one_replica_sends_each_heartbeat(mechanism: Mechanism) -> None:
     with mechanism.sessions() as session:
         rows = session.execute(text("SELECT type, subject, mandatory, sequence FROM outbox_messages ORDER BY position"))
         assert [tuple(row) for row in rows] == [
-            ("assessment.service.heartbeat.v1", "service/assessment", False, 1),
-            ("assessment.service.heartbeat.v1", "service/assessment", False, 2),
+            ("assessment.service.heartbeat.v1", "service/assessment", True, 1),
+            ("assessment.service.heartbeat.v1", "service/assessment", True, 2),
         ]
 
 
 def test_projection_is_stale_when_no_heartbeat_came_for_five_minutes(mechanism: Mechanism) -> None:
     with mechanism.session() as session:
         assert freshness.stale(session, "assessment") == ["assessment"]
-        freshness.note_heartbeat(session, "assessment")
-        freshness.note_heartbeat(session, "supervision")
+        freshness.note_heartbeat(session, "assessment", datetime.now(UTC))
+        freshness.note_heartbeat(session, "supervision", datetime.now(UTC))
         assert freshness.stale(session, "assessment", "supervision") == []
         freshness.require_fresh(session, "assessment", "supervision")
     age(mechanism, "supervision", 301)
@@ -57,13 +57,21 @@ def test_projection_is_stale_when_no_heartbeat_came_for_five_minutes(mechanism: 
     assert (refusal.value.code, refusal.value.status) == ("DEPENDENCY_STALE", 503)
     assert refusal.value.figures == {"services": ["supervision", "incentive"], "limit_seconds": 300}
     with mechanism.session() as session:
-        freshness.note_heartbeat(session, "supervision")
+        freshness.note_heartbeat(session, "supervision", datetime.now(UTC))
         assert freshness.stale(session, "supervision") == []
 
 
 def test_domain_time_does_not_age_a_projection(mechanism: Mechanism) -> None:
     with mechanism.session() as session:
-        freshness.note_heartbeat(session, "assessment")
+        freshness.note_heartbeat(session, "assessment", datetime.now(UTC))
     mechanism.clock.advance(timedelta(days=90))
     with mechanism.session() as session:
         freshness.require_fresh(session, "assessment")
+
+
+def test_a_heartbeat_that_waited_in_the_queue_shows_its_age(mechanism: Mechanism) -> None:
+    with mechanism.session() as session:
+        freshness.note_heartbeat(session, "assessment", datetime.now(UTC) - timedelta(minutes=6))
+        assert freshness.stale(session, "assessment") == ["assessment"]
+        freshness.note_heartbeat(session, "assessment", datetime.now(UTC) + timedelta(hours=1))
+        assert freshness.ages(session)["assessment"] < timedelta(minutes=1)

@@ -1,6 +1,6 @@
 """What events of other services lead to: applied once, in order, and nothing from what does not concern supervision."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -211,8 +211,12 @@ def test_heartbeats_keep_the_roster_fresh(city: City) -> None:
     with city.engine.begin() as connection:
         connection.execute(beats.update().values(last_seen=beats.c.last_seen - timedelta(hours=1)))
     city.receive(
-        "supervision.heartbeat",
-        city.event("assessment.service.heartbeat.v1", "service/assessment", {"service": "assessment"}),
+        ASSESSMENT,
+        city.event(
+            "assessment.service.heartbeat.v1",
+            "service/assessment",
+            {"service": "assessment", "sent_at": datetime.now(UTC).isoformat()},
+        ),
     )
     with city.engine.connect() as connection:
         age = connection.execute(
@@ -227,5 +231,4 @@ def test_tolerance_is_taken_step_by_step_and_the_roster_by_its_newest(city: City
         ASSESSMENT: Order.NEWEST,
         INCENTIVE: Order.EVERY_STEP,
         NOTIFICATION: Order.ANY,
-        "supervision.heartbeat": Order.ANY,
     }

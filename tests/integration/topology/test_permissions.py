@@ -80,7 +80,6 @@ def declare_exchange(channel: BlockingChannel) -> None:
 
 ALLOWED = [
     (WORKER, "consume a queue of its service", consume("assessment.supervision")),
-    (WORKER, "consume its heartbeat queue", consume("assessment.heartbeat")),
     (WORKER, "ask for a rung of its ladder", look("assessment.supervision.retry.10m")),
     (WORKER, "ask for its dead queue", look("assessment.supervision.dead")),
     (WORKER, "put a message aside", publish("assessment.retry", "assessment.supervision.retry.10m")),

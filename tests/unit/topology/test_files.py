@@ -84,6 +84,7 @@ def test_receivers_and_routes(city: Topology) -> None:
     assert city.receivers("supervision.finding.verified.v2", "city.events") == {
         "assessment.supervision",
         "incentive.supervision",
+        "notification.supervision",
         "city.archive",
     }
     assert city.receivers("supervision.finding.verified.v1", "city.public") == frozenset()
@@ -121,7 +122,7 @@ def test_department_loses_its_rights_after_its_last_day() -> None:
         ("topology.yaml", "supervision.finding.#", "supervision.#.v1", "* is a word, # the last one"),
         ("topology.yaml", "kind: work", "kind: work\n    lazy: true", "queues: assessment.supervision: lazy: Unknown field"),
         ("topology.yaml", "  supervision.retry: direct", "  assessment.retry: direct", "'assessment.retry' stands twice"),
-        ("topology.yaml", "  assessment.heartbeat:", "  assessment.supervision.dead:", "this name stands twice"),
+        ("topology.yaml", "  supervision.assessment:", "  assessment.supervision.dead:", "this name stands twice"),
         ("topology.yaml", "exchanges:", "exchanges: [", "topology.yaml: while parsing"),
         ("users.yaml", "[assessment.retry]", "[assessment.retries]", "write: there is no exchange or queue assessment.retries"),
         ("users.yaml", "tags: [monitoring]", "tags: [administrator]", "only the tag monitoring"),

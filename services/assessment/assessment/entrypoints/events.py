@@ -5,15 +5,13 @@ from typing import Any, Final
 
 from assessment.application.recompute_deduction import recompute_deduction
 from assessment.application.rulebook import Rulebook
-from assessment.schemas.consumed import FindingState, Heartbeat
+from assessment.schemas.consumed import FindingState
 from citybus.envelope import Event
-from citybus.freshness import note_heartbeat
+from citybus.freshness import hears
 from citybus.inbox import Handler, Order, Subscription
 from citybus.unit_of_work import UnitOfWork
 
 SUPERVISION: Final = "assessment.supervision"
-HEARTBEAT: Final = "assessment.heartbeat"
-OTHERS: Final = ("supervision", "incentive", "notification")
 
 
 def subscriptions(rulebook: Rulebook) -> dict[str, Subscription]:
@@ -23,19 +21,14 @@ def subscriptions(rulebook: Rulebook) -> dict[str, Subscription]:
         recompute_deduction(rulebook, uow, event, data)
 
     weighed = Handler(FindingState(), recompute)
-    heard = Handler(Heartbeat(), _heard)
     found = (
         # Each event has the finding's whole state, but an older one must not overwrite a newer: every step is taken in
         # its order. Steps before verification concern nobody's record and only mark their place.
         Subscription(
             SUPERVISION,
             Order.EVERY_STEP,
-            {f"supervision.finding.{step}.v1": weighed for step in ("verified", "weight-changed")},
+            {f"supervision.finding.{step}.v1": weighed for step in ("verified", "weight-changed")}
+            | hears("supervision"),
         ),
-        Subscription(HEARTBEAT, Order.ANY, {f"{other}.service.heartbeat.v1": heard for other in OTHERS}),
     )
     return {subscription.queue: subscription for subscription in found}
-
-
-def _heard(uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
-    note_heartbeat(uow.session, data["service"])

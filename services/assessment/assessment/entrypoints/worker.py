@@ -3,7 +3,7 @@
 from typing import Any
 
 from assessment.application.rulebook import Rulebook
-from assessment.entrypoints.events import HEARTBEAT, SUPERVISION, subscriptions
+from assessment.entrypoints.events import SUPERVISION, subscriptions
 from citybus.freshness import send_heartbeat
 from citybus.nameko_ext import consume, every, units_of_work
 
@@ -20,10 +20,6 @@ def worker(rulebook: Rulebook) -> type:
 
         @consume(queues[SUPERVISION])
         def on_supervision(self, batch: Any) -> None:
-            batch.apply(self.units)
-
-        @consume(queues[HEARTBEAT])
-        def on_heartbeat(self, batch: Any) -> None:
             batch.apply(self.units)
 
         @every(seconds=15)

@@ -43,9 +43,3 @@ class FindingState(_Consumed):
     def _year_of_verification(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         if data.get("verified_on") is not None and data.get("year") is None:
             raise ValidationError("a verified finding counts in a year", "year")
-
-
-class Heartbeat(_Consumed):
-    """`<service>.service.heartbeat.v1`."""
-
-    service = fields.String(required=True)

@@ -5,16 +5,15 @@ from typing import Any, Final
 
 from citybus.cases import Cases
 from citybus.envelope import Event
-from citybus.freshness import note_heartbeat
+from citybus.freshness import hears
 from citybus.inbox import Handler, Order, Subscription
 from citybus.unit_of_work import UnitOfWork
 from incentive.application.know_deduction import know_deduction
 from incentive.application.know_finding import know_finding
 from incentive.application.know_roster import know_cadre
 from incentive.application.serve_decision import serve_decision
-from incentive.schemas.consumed import CadreRegistered, DeductionChanged, DeliveryServed, FindingState, Heartbeat
+from incentive.schemas.consumed import CadreRegistered, DeductionChanged, DeliveryServed, FindingState
 
-OTHERS: Final = ("assessment", "supervision", "notification")
 STEPS: Final = ("notified", "served", "plea-received", "verified", "rejected", "weight-changed")
 
 
@@ -26,7 +25,6 @@ def subscriptions(tolerances: Cases) -> dict[str, Subscription]:
 
     served = Handler(DeliveryServed(), on_served)
     known = Handler(FindingState(), know_finding)
-    heard = Handler(Heartbeat(), _heard)
     found = (
         # Units are registered on the same queue; nothing here asks for more of them than their code.
         Subscription(
@@ -35,23 +33,20 @@ def subscriptions(tolerances: Cases) -> dict[str, Subscription]:
             {
                 "assessment.cadre.registered.v1": Handler(CadreRegistered(), know_cadre),
                 "assessment.deduction.changed.v1": Handler(DeductionChanged(), know_deduction),
+                **hears("assessment"),
             },
             ignore_unknown=True,
         ),
         Subscription(
             "incentive.supervision",
             Order.EVERY_STEP,
-            {f"supervision.finding.{step}.v1": known for step in STEPS},
+            {f"supervision.finding.{step}.v1": known for step in STEPS} | hears("supervision"),
         ),
         Subscription(
             "incentive.notification",
             Order.ANY,
-            {f"notification.delivery.{how}.v1": served for how in ("signed", "refused", "substituted")},
+            {f"notification.delivery.{how}.v1": served for how in ("signed", "refused", "substituted")}
+            | hears("notification"),
         ),
-        Subscription("incentive.heartbeat", Order.ANY, {f"{other}.service.heartbeat.v1": heard for other in OTHERS}),
     )
     return {subscription.queue: subscription for subscription in found}
-
-
-def _heard(uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
-    note_heartbeat(uow.session, data["service"])

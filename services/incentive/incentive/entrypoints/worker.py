@@ -33,10 +33,6 @@ def worker(tolerances: Cases) -> type:
         def on_notification(self, batch: Any) -> None:
             batch.apply(self.units)
 
-        @consume(queues["incentive.heartbeat"])
-        def on_heartbeat(self, batch: Any) -> None:
-            batch.apply(self.units)
-
         @every(seconds=2)
         def fire_deadlines(self) -> None:
             deadlines.fire_due(self.units, on_time)

@@ -63,9 +63,3 @@ class DeliveryServed(_Consumed):
     ref = fields.String(required=True)
     recipient = fields.Nested(Recipient, required=True)
     served_on = fields.Date(required=True, allow_none=True)
-
-
-class Heartbeat(_Consumed):
-    """`<service>.service.heartbeat.v1`."""
-
-    service = fields.String(required=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 from citybus.cases import Cases
 from citybus.envelope import Event
-from citybus.freshness import note_heartbeat
+from citybus.freshness import hears
 from citybus.inbox import Handler, Order, Subscription
 from citybus.unit_of_work import UnitOfWork
 from supervision.application.apply_tolerance import apply_tolerance
@@ -14,12 +14,10 @@ from supervision.application.serve_finding import serve_finding
 from supervision.schemas.consumed import (
     CadreRegistered,
     DeliveryServed,
-    Heartbeat,
     ToleranceEffective,
     UnitRegistered,
 )
 
-OTHERS = ("assessment", "incentive", "notification")
 
 Bound = Callable[[Cases, UnitOfWork, Event, Mapping[str, Any]], None]
 
@@ -38,26 +36,20 @@ def subscriptions(findings: Cases) -> dict[str, Subscription]:
             {
                 "assessment.unit.registered.v1": Handler(UnitRegistered(), know_unit),
                 "assessment.cadre.registered.v1": Handler(CadreRegistered(), know_cadre),
+                **hears("assessment"),
             },
         ),
         Subscription(
             "supervision.incentive",
             Order.EVERY_STEP,
-            {"incentive.tolerance.effective.v1": Handler(ToleranceEffective(), upon(apply_tolerance))},
+            {"incentive.tolerance.effective.v1": Handler(ToleranceEffective(), upon(apply_tolerance))}
+            | hears("incentive"),
         ),
         Subscription(
             "supervision.notification",
             Order.ANY,
-            {f"notification.delivery.{how}.v1": served for how in ("signed", "refused", "substituted")},
-        ),
-        Subscription(
-            "supervision.heartbeat",
-            Order.ANY,
-            {f"{other}.service.heartbeat.v1": Handler(Heartbeat(), _heard) for other in OTHERS},
+            {f"notification.delivery.{how}.v1": served for how in ("signed", "refused", "substituted")}
+            | hears("notification"),
         ),
     )
     return {subscription.queue: subscription for subscription in found}
-
-
-def _heard(uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
-    note_heartbeat(uow.session, data["service"])

@@ -33,10 +33,6 @@ def worker(inspections: Cases, findings: Cases) -> type:
         def on_notification(self, batch: Any) -> None:
             batch.apply(self.units)
 
-        @consume(queues["supervision.heartbeat"])
-        def on_heartbeat(self, batch: Any) -> None:
-            batch.apply(self.units)
-
         @every(seconds=2)
         def fire_deadlines(self) -> None:
             deadlines.fire_due(self.units, on_time)
