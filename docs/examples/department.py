@@ -9,7 +9,6 @@ what is delivered twice has the same `id`. With `--idle 2` it ends when nothing 
 import argparse
 import json
 import os
-import sys
 
 import pika
 
@@ -34,4 +33,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -47,7 +47,7 @@ def _play(story: Story, console: Console) -> None:
             progress.update(acts, completed=begun, description=f"{act.zh} {act.en}")
             begun += 1
             day = f"{act.at:%Y-%m-%d}" if act.at else " " * 10
-            progress.console.print(f"  {day}  {act.zh}  [dim]{act.en}[/dim]")
+            progress.console.print(f"  {day}  {act.zh}  [dim]{act.en}[/dim]", soft_wrap=True)
 
         def tell_import(done: int, total: int) -> None:
             progress.update(rows, completed=done, total=total, visible=done < total)

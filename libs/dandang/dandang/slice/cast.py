@@ -98,8 +98,8 @@ def concerned() -> tuple[Person, Person]:
     """Return the two who are held responsible, in the lead and in direct charge, not yet known by a roster's id."""
     members = staff(bureau())
     return (
-        Person("cadre-lead", f"{members[1].name} 副主任", "Deputy director (lead)", ("CADRE",), bureau()),
-        Person("cadre-direct", f"{members[6].name} {members[6].post}", "Section chief (direct)", ("CADRE",), bureau()),
+        Person("cadre-lead", f"{members[1].name} 副主任", "Deputy director, in the lead", ("CADRE",), bureau()),
+        Person("cadre-direct", f"{members[6].name} {members[6].post}", "In direct charge", ("CADRE",), bureau()),
     )
 
 

@@ -20,8 +20,8 @@ from dandang.slice.cast import Person
 YEAR: Final = 2024
 EVENT_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "supervision.inspection.started.v1": ("inspection", "kind", "theme", "units", "state"),
-    "supervision.finding.verified.v1": ("finding", "unit", "type", "severity", "effective_weight", "state"),
-    "supervision.finding.weight-changed.v1": ("finding", "unit", "effective_weight", "state"),
+    "supervision.finding.verified.v1": ("finding", "unit"),
+    "supervision.finding.weight-changed.v1": ("finding", "unit"),
 }
 """What the department may have: these types, and of each these fields."""
 
@@ -100,39 +100,35 @@ class Story:
             self._begin()
 
     def _is_here(self) -> bool:
-        known = {"inspection": ("supervision", "inspections"), "tolerance": ("incentive", "tolerance-cases")}
-        for name, (service, collection) in known.items():
-            if name in self.stored.ids:
-                try:
-                    patiently(lambda at=(service, collection, name): self._look_up(*at))
-                except Refused as refused:
-                    if refused.code != "NOT_FOUND":
-                        raise
-                    return False
+        for name, reader in (("inspection", cast.INSPECTOR), ("tolerance", cast.ACCEPTOR)):
+            try:
+                if name in self.stored.ids:
+                    self.read(name, reader)
+            except Refused as refused:
+                if refused.code != "NOT_FOUND":
+                    raise
+                return False
         return bool(self.stored.ids)
-
-    def _look_up(self, service: str, collection: str, name: str) -> Answer:
-        reader = cast.INSPECTOR if service == "supervision" else cast.ACCEPTOR
-        return self.api.get(reader, service, f"/{collection}/{self.stored.ids[name]}")
 
     def _begin(self) -> None:
         """Put domain time to the first day. Raises SliceFailed where the city has lived already."""
         if self.clock.now() > BEGIN:
-            for service, collection, reader in (
-                ("supervision", "inspections", cast.INSPECTOR),
-                ("supervision", "findings", cast.INSPECTOR),
-                ("incentive", "tolerance-cases", cast.ACCEPTOR),
-            ):
-                at = (reader, service, f"/{collection}")
-                if patiently(lambda at=at: self.api.get(*at)).content["items"]:
-                    raise SliceFailed(
-                        f"城市里已有事项({collection}),不能把时钟拨回 {BEGIN:%Y-%m-%d};请用新的城市演示\n"
-                        f"the city has cases already ({collection}), so that its clock cannot go back to "
-                        f"{BEGIN:%Y-%m-%d}; play the slice in a new one (`make clean`, or another DANDANG_RUN_FOLDER)"
-                    )
+            self._refuse_cases(cast.INSPECTOR, "inspection")
+            self._refuse_cases(cast.INSPECTOR, "finding")
+            self._refuse_cases(cast.ACCEPTOR, "tolerance")
         self.clock.write(BEGIN, running=True)
         self.stored.threads = {name: new_id() for name in ("roster", "subscription", "inspection", "tolerance")}
         self._write()
+
+    def _refuse_cases(self, reader: Person, kind: str) -> None:
+        """Raise SliceFailed where there are cases of a kind: time must not go back for them."""
+        service, collection = CASES[kind]
+        if patiently(lambda: self.api.get(reader, service, f"/{collection}")).content["items"]:
+            raise SliceFailed(
+                f"城市里已有事项({collection}),不能把时钟拨回 {BEGIN:%Y-%m-%d};请用新的城市演示\n"
+                f"the city has cases already ({collection}), so that its clock cannot go back to {BEGIN:%Y-%m-%d}; "
+                "play the slice in a new one (`make clean`, or another DANDANG_RUN_FOLDER)"
+            )
 
     def play(self, tell: Callable[[Act], None]) -> None:
         """Play every act in its order. Raises SliceFailed with what was refused, and by whom."""
@@ -271,11 +267,13 @@ class Story:
         self._take("finding", cast.INSPECTOR, "notify")
         self._take("inspection", cast.INSPECTOR, "report", summary=SUMMARY)
         self._take("inspection", cast.INSPECTOR, "close")
+        for name, person in (("lead", self.lead), ("direct", self.direct)):
+            self._arrive(f"notice-{name}", self._known(name, person), f"finding/{self.stored.ids['finding']}")
 
     def serve_notices(self) -> None:
         """Have both notices opened and signed; then the finding is served, and the time to answer runs."""
         for name, person in (("lead", self.lead), ("direct", self.direct)):
-            self._sign(f"notice-{name}", self._known(name, person), f"finding/{self.stored.ids['finding']}")
+            self._sign(f"notice-{name}", self._known(name, person))
         self._wait("finding", cast.INSPECTOR, lambda finding: finding["served_on"], "送达 the service of the notices")
 
     def plead(self) -> None:
@@ -346,12 +344,11 @@ class Story:
                 panel=panel,
                 reason="先行先试,程序规范,损失已大部挽回(虚构)",
             )
+        self._arrive("decision", self._known("lead", self.lead), f"tolerance/{self.stored.ids['tolerance']}")
 
     def serve_decision(self) -> None:
         """Have the applicant open and sign the decision; then the time to ask for a review runs."""
-        self._sign(
-            "decision", self._known("lead", self.lead), f"tolerance/{self.stored.ids['tolerance']}", thread="tolerance"
-        )
+        self._sign("decision", self._known("lead", self.lead), thread="tolerance")
         self._wait("tolerance", cast.ACCEPTOR, lambda case: case["served_on"], "送达 the service of the decision")
 
     def take_effect(self) -> None:
@@ -365,7 +362,7 @@ class Story:
         )
         for name in ("lead", "direct"):
             self._record_with(name, 2)
-        wait_for(lambda: not self.outstanding(), "各步完成 the last step of the case's effects")
+        wait_for(lambda: self.effects()["complete"], "各步完成 the last step of the case's effects")
 
     def see_delivered(self) -> None:
         """Wait until an event of every agreed type is in the delivery record of the department's subscription."""
@@ -396,16 +393,10 @@ class Story:
         query = {} if as_of is None else {"as_of": as_of.isoformat()}
         return patiently(lambda: self.api.get(cast.RECORDS, "assessment", path, **query)).content
 
-    def effects(self) -> list[dict[str, Any]]:
-        """Return what the tolerance must lead to elsewhere, step by step."""
+    def effects(self) -> Any:
+        """Return what the tolerance must lead to elsewhere, step by step, and whether all of it is done."""
         path = f"/tolerance-cases/{self.stored.ids['tolerance']}/effects"
-        found: list[dict[str, Any]] = patiently(lambda: self.api.get(cast.ACCEPTOR, "incentive", path)).content["items"]
-        return found
-
-    def outstanding(self) -> list[str]:
-        """Return the steps of the effects that are not done, or say that none is known yet."""
-        found = self.effects()
-        return [each["step"] for each in found if not each["done_at"]] if found else ["effects"]
+        return patiently(lambda: self.api.get(cast.ACCEPTOR, "incentive", path)).content
 
     def delivered(self) -> list[dict[str, Any]]:
         """Return the delivery record of the subscription."""
@@ -475,16 +466,20 @@ class Story:
             self._write()
         return self.stored.ids[name]
 
-    def _sign(self, name: str, who: Person, ref: str, thread: str = "inspection") -> None:
-        """Have `who` find the document about `ref` in the inbox, open it, read it and sign for it."""
-        if name not in self.stored.ids:
+    def _arrive(self, name: str, who: Person, ref: str) -> None:
+        """Wait until the document about `ref` is in the inbox of `who`, and remember its id."""
+        if name in self.stored.ids:
+            return
 
-            def arrived() -> str | None:
-                found = patiently(lambda: self.api.get(who, "notification", "/deliveries")).content["items"]
-                return next((item["id"] for item in found if item["ref"] == ref), None)
+        def arrived() -> str | None:
+            found = patiently(lambda: self.api.get(who, "notification", "/deliveries", ref=ref)).content["items"]
+            return found[0]["id"] if found else None
 
-            self.stored.ids[name] = wait_for(arrived, f"文书 the document about {ref} for {who.zh}")
-            self._write()
+        self.stored.ids[name] = wait_for(arrived, f"文书 the document about {ref} for {who.zh}")
+        self._write()
+
+    def _sign(self, name: str, who: Person, thread: str = "inspection") -> None:
+        """Have `who` open a document, read it, and sign for it."""
         self._take(name, who, "open", thread=thread)
         path = f"/deliveries/{self.stored.ids[name]}/document"
         patiently(lambda: self.api.get(who, "notification", path))

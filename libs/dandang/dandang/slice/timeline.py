@@ -1,12 +1,12 @@
 """The readable account of the slice: made of what the services know of it, the same each time it is asked for."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from rich.console import Console
-from rich.table import Table
 
 from citybus.clock import ZONE
 from dandang.slice import cast
@@ -35,8 +35,7 @@ STEPS: Final[Mapping[tuple[str, str], Label]] = {
     ("tolerance", "decide"): ("决定减责", "records the decision: MITIGATE", "incentive.tolerance.decided.v1"),
     ("tolerance", "serve"): ("记录送达", "notes the service", "incentive.tolerance.served.v1"),
     ("tolerance", "take_effect"): ("决定生效", "puts it into effect", "incentive.tolerance.effective.v1"),
-    ("delivery", "create"): ("生成文书", "makes the document", None),
-    ("delivery", "send"): ("文书送出", "sends the document", "notification.delivery.sent.v1"),
+    ("delivery", "dispatch"): ("文书送出", "sends the document", "notification.delivery.sent.v1"),
     ("delivery", "open"): ("阅读文书", "opens the document", "notification.delivery.opened.v1"),
     ("delivery", "sign"): ("签收文书", "signs for the document", "notification.delivery.signed.v1"),
     ("subscription", "create"): ("申请订阅", "asks for a subscription", "notification.subscription.requested.v1"),
@@ -89,38 +88,34 @@ def where(story: Story) -> dict[str, str]:
 
 def show(told: Mapping[str, Any], received: list[dict[str, Any]], console: Console) -> None:
     """Print the account for people."""
-    people = cast.people()
-    table = Table("时间 when", "何人 who", "何事 what", "事件 event", "规则包 rule pack", title="时间线 timeline")
+    console.rule("时间线 timeline")
+    people, day = cast.people(), ""
     for entry in told["timeline"]:
+        when = datetime.fromisoformat(entry["at"])
+        if f"{when:%Y-%m-%d}" != day:
+            day = f"{when:%Y-%m-%d}"
+            console.print(f"[bold]{day}[/bold]")
         zh, en = people.get(entry["who"], _system(entry["who"]))
-        when = datetime.fromisoformat(entry["at"]).astimezone(ZONE)
-        table.add_row(
-            f"{when:%m-%d %H:%M:%S}",
-            f"{zh}\n[dim]{en}[/dim]",
-            f"{entry['zh']}\n[dim]{entry['en']}[/dim]",
-            entry["event"] or "",
-            "\n".join(entry["rule_packs"]),
-        )
-    console.print(table)
+        console.print(f"  {zh}  [bold]{entry['zh']}[/bold]  [dim]{en}: {entry['en']}[/dim]", soft_wrap=True)
+        by = [part for part in (entry["event"], "、".join(entry["rule_packs"])) if part]
+        if by:
+            console.print(f"      [cyan]{'  ·  '.join(by)}[/cyan]", soft_wrap=True, highlight=False)
+    console.rule("结果 outcome")
     for name, record in told["records"].items():
-        who = "负责人 lead" if name == "lead" else "直接责任人 direct"
-        explanation = record["explanation"]
+        who, explanation = ("负责人 lead" if name == "lead" else "直接责任人 direct"), record["explanation"]
         console.print(f"{who}: {told['year']} 年扣分 deduction [bold]{record['deduction']}[/bold]")
-        console.print(f"  {explanation['zh']}\n  [dim]{explanation['en']}[/dim]")
-    console.print(f"同一关联号 one correlation id: {told['records']['lead']['correlation_id']}\n")
-    _show_received(received, console)
-    look = Table("看什么 what", "在哪里 where", title="去哪里看 where to look (dandang token --help)")
-    for what, url in told["where"].items():
-        look.add_row(what, url)
-    console.print(look)
-
-
-def _show_received(received: list[dict[str, Any]], console: Console) -> None:
-    table = Table("类型 type", "主体 subject", "字段 fields", title="财政局收到 what the Finance Bureau received")
+        console.print(f"  {explanation['zh']}\n  [dim]{explanation['en']}[/dim]", soft_wrap=True, highlight=False)
+    done = sum(1 for step in told["effects"]["items"] if step["done_at"])
+    console.print(f"容错效果 effects: {done}/{len(told['effects']['items'])} 完成 done")
+    console.print(f"关联号 one correlation id: {told['records']['lead']['correlation_id']}", highlight=False)
+    console.rule("财政局收到 what the Finance Bureau received, and no more")
     for event in received:
-        fields = "\n".join(f"{name}: {value}" for name, value in event["data"].items())
-        table.add_row(event["type"], event["subject"], fields)
-    console.print(table)
+        fields = json.dumps(event["data"], ensure_ascii=False)
+        console.print(f"  {event['type']}  [dim]{fields}[/dim]", soft_wrap=True, highlight=False)
+    console.rule("去哪里看 where to look")
+    for what, url in told["where"].items():
+        console.print(f"  {what}: {url}", soft_wrap=True, highlight=False)
+    console.print("  令牌 a token, for example:  dandang token --sub supo-1 --role SUPO --units '*'", soft_wrap=True)
 
 
 def _entries(story: Story) -> Iterator[Entry]:
@@ -139,6 +134,8 @@ def _entries(story: Story) -> Iterator[Entry]:
     for name, reader in readers.items():
         kind = name if name in ("subscription", "inspection", "finding", "tolerance") else "delivery"
         for step in story.history(name, reader):
+            if kind == "delivery" and step["action"] == "create":
+                continue  # it is sent at once
             zh, en, event = STEPS.get((kind, step["action"]), (step["action"], step["action"], None))
             confirmed = step["from_state"] == step["to_state"] and step["action"] in ("verify", "decide")
             if confirmed:
