@@ -1,0 +1,437 @@
+"""What the tests of incentive share: its rules, cases for the pure rules, and a small city in a real database."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from sqlalchemy import Engine, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.orm import sessionmaker
+
+from citybus import deadlines, inbox, migrations, tables
+from citybus.actor import Actor
+from citybus.cases import Cases, Past, Step
+from citybus.cases.timers import handlers
+from citybus.clock import ZONE, FixedClock
+from citybus.database import engine as bus_engine
+from citybus.envelope import CONTENT_TYPE, Event
+from citybus.freshness import note_heartbeat
+from citybus.ids import new_id
+from citybus.inbox import Subscription
+from citybus.processes import migrations_of
+from citybus.rulepack import RulePacks
+from citybus.unit_of_work import Context, UnitOfWork, Units
+from incentive.application.rulebook import Rulebook
+from incentive.application.store_evidence import store_evidence
+from incentive.application.tolerances import tolerances
+from incentive.bootstrap import RULEPACKS
+from incentive.domain.application import AboutFinding, Facts
+from incentive.entrypoints.events import subscriptions
+from incentive.persistence.models import Base, CadreRow
+from tests.support.postgres import ServiceDatabase
+
+CITY = "420200"
+CONTRACTS = Path(__file__).parents[2] / "contracts"
+MONDAY = datetime(2024, 3, 4, 9, tzinfo=ZONE)
+"""A Monday after which four weeks without any holiday follow."""
+
+BUREAU, DISTRICT, ORGANISATION, DISCIPLINE = "420200-D01", "420204", "420200-ORG", "420200-DISC"
+LEAD, DIRECT, STRANGER = "cadre-lead", "cadre-direct", "cadre-elsewhere"
+PDF = b"%PDF-1.7 evidence"
+SECRET = "只在此处可见的文字"
+
+
+def officer(subject: str, *roles: str, unit: str = ORGANISATION, person: str | None = None, units: Any = None) -> Actor:
+    return Actor(subject, frozenset(roles or ("ORG.supervise",)), units=units, unit=unit, person=person)
+
+
+def cadre(person: str, unit: str = BUREAU) -> Actor:
+    return Actor(f"user-{person}", frozenset({"CADRE"}), units=frozenset(), unit=unit, person=person)
+
+
+def head(unit: str = BUREAU) -> Actor:
+    return Actor(f"head-of-{unit}", frozenset({"UNITHEAD"}), units=frozenset({unit}), unit=unit)
+
+
+APPLICANT = cadre(LEAD)
+ACCEPTOR = officer("org-acceptor")
+ORGAN = officer("disc-ex-officio", "DISC", unit=DISCIPLINE)
+FIRST = officer("disc-verifier", "DISC", unit=DISCIPLINE)
+SECOND = officer("org-verifier")
+DECIDER = officer("org-panel")
+CONFIRMER = officer("disc-panel", "DISC", unit=DISCIPLINE)
+COMMITTEE = officer("comm-1", "COMM", unit="420200-COMM"), officer("comm-2", "COMM", unit="420200-COMM")
+SYSTEM = Actor("system:incentive", system=True)
+
+ROSTER = {
+    LEAD: BUREAU,
+    DIRECT: BUREAU,
+    STRANGER: DISTRICT,
+    "colleague": BUREAU,
+    "verifier-1": DISCIPLINE,
+    "verifier-2": ORGANISATION,
+    **{f"member-{number}": DISTRICT for number in range(1, 8)},
+}
+VERIFIERS = [
+    {"subject": FIRST.subject, "cadre": "verifier-1"},
+    {"subject": SECOND.subject, "cadre": "verifier-2"},
+]
+SCORES = {"motive": 2, "conditions": 1, "procedure": 2, "nature": 1, "consequence": 1, "recovery": 1}
+"""A total of 8: the advice is to mitigate."""
+
+
+@cache
+def rulebook() -> Rulebook:
+    return Rulebook(RulePacks.load([RULEPACKS]), CITY)
+
+
+# ---- the rules alone
+
+
+def a_case(**changes: Any) -> SimpleNamespace:
+    """Return a case of the cadre in the lead, as it is when it is being deliberated."""
+    made = {
+        "id": "t1",
+        "state": "DELIBERATING",
+        "finding_id": "f1",
+        "applicant_kind": "CADRE",
+        "applicant_id": LEAD,
+        "unit": BUREAU,
+        "persons": [LEAD],
+        "circumstance": 2,
+        "statement": "申请理由",
+        "late_cause": None,
+        "new_facts": None,
+        "evidence": [],
+        "account_stage": "NOTIFIED",
+        "late": False,
+        "filed_on": date(2024, 3, 4),
+        "not_accepted_on": None,
+        "refiled": False,
+        "assigned_on": date(2024, 3, 4),
+        "verify_by": date(2024, 4, 1),
+        "extended_until": None,
+        "verifiers": VERIFIERS,
+        "factors": dict(SCORES),
+        "exclusions": [],
+        "advice": "MITIGATE",
+        "advice_grounds": {},
+        "panel": [],
+        "decision": None,
+        "factor": None,
+        "deviation": None,
+        "decided_on": None,
+        "served_on": None,
+        "review_until": None,
+        "effective_on": None,
+    }
+    return SimpleNamespace(**made | changes)
+
+
+def about(**changes: Any) -> AboutFinding:
+    """Return what is known of a finding that was notified to both, and served on 4 March."""
+    made = {
+        "state": "NOTIFIED",
+        "unit": BUREAU,
+        "responsible": frozenset({LEAD, DIRECT}),
+        "handlers": frozenset({"supo-1"}),
+        "served_on": MONDAY.date(),
+    }
+    return AboutFinding(**made | changes)
+
+
+def facts(**changes: Any) -> Facts:
+    return Facts(**{"finding": about(), "unit_of": ROSTER} | changes)
+
+
+def step(
+    case: Any,
+    *,
+    form: Mapping[str, Any] | None = None,
+    looked_up: Facts | None = None,
+    at: datetime = MONDAY,
+    actor: Actor = APPLICANT,
+    history: Sequence[Past] = (),
+    action: str = "decide",
+) -> Step:
+    """Return a step on `case` at `at`, under the rules of that day."""
+    return Step(
+        case=case,
+        action=action,
+        actor=actor,
+        at=at,
+        rules=rulebook().on(at.date()),
+        form=form or {},
+        facts=facts() if looked_up is None else looked_up,
+        history=history,
+    )
+
+
+def an_application(**changes: Any) -> dict[str, Any]:
+    made = {"applicant": "CADRE", "circumstance": 2, "statement": "先行先试中出现失误。"}
+    return {name: value for name, value in (made | changes).items() if value is not None}
+
+
+def a_panel(votes: Mapping[str, int], **changes: Any) -> list[dict[str, str]]:
+    """Return a panel of cadres of another unit, who vote so; `changes` are for its first member."""
+    each = [vote for vote, count in votes.items() for _ in range(count)]
+    panel = [
+        {"subject": f"panel-{number}", "cadre": f"member-{number}", "vote": vote} for number, vote in enumerate(each, 1)
+    ]
+    panel[0] |= changes
+    return panel
+
+
+def a_decision(decision: str = "MITIGATE", **changes: Any) -> dict[str, Any]:
+    made = {"decision": decision, "panel": a_panel({decision: 5}), "reason": "理由充分"}
+    return {name: value for name, value in (made | changes).items() if value is not None}
+
+
+# ---- a small city in a real database
+
+
+@dataclass
+class City:
+    """Incentive with a database of its own, a roster of a few cadres, and a clock that stands."""
+
+    engine: Engine
+    clock: FixedClock
+    units: Units
+    cases: Cases
+    queues: Mapping[str, Subscription]
+    sequences: dict[str, int] = field(default_factory=dict)
+
+    def acting(self, actor: Actor) -> UnitOfWork:
+        return self.units(Context(actor.subject, tuple(sorted(actor.roles)), "test", "correlation"))
+
+    def open(self, actor: Actor, form: Mapping[str, Any]) -> Any:
+        with self.acting(actor) as uow:
+            case = self.cases.open(uow, actor, form)
+            uow.commit()
+            return case
+
+    def take(
+        self, case: Any, action: str, actor: Actor, form: Mapping[str, Any] | None = None
+    ) -> tuple[Any, list[Event]]:
+        """Take a step on the case as it is now; return the case and the events that were published."""
+        with self.acting(actor) as uow:
+            version = uow.session.get_one(self.cases.model, case.id).version
+            done = self.cases.take(uow, case.id, action, actor, form or {}, version)
+            uow.commit()
+            return done, uow.published
+
+    def receive(self, queue: str, *events: Event) -> list[Event]:
+        """Apply events as the consumer of `queue` would, in one batch, with what they release; return what is published."""
+        subscription = self.queues[f"incentive.{queue}"]
+        with self.acting(Actor("consumer")) as uow:
+            arrivals = [inbox.read(subscription, CONTENT_TYPE, event.to_json()) for event in events]
+            report = inbox.apply_batch(uow, subscription, arrivals)
+            while report.followers:
+                report = inbox.apply_batch(uow, subscription, inbox.followers(uow.session, subscription, 100))
+            uow.commit()
+            return uow.published
+
+    def event(self, event_type: str, subject: str, data: Mapping[str, Any], **changes: Any) -> Event:
+        """Return the next event of `subject`, as another service would publish it."""
+        sequence = self.sequences[subject] = self.sequences.get(subject, 0) + 1
+        made = {
+            "id": new_id(),
+            "type": event_type,
+            "source": f"/city/{CITY}/{event_type.partition('.')[0]}",
+            "subject": subject,
+            "time": self.clock.now(),
+            "dataschema": f"urn:city:schema:{event_type}",
+            "data": dict(data),
+            "sequence": sequence,
+            "correlationid": "correlation-of-the-event",
+            "actor": "supo-1",
+            "dataclass": "L3",
+        }
+        return Event(**made | changes)
+
+    def about_finding(self, finding: str, step_: str, *, actor: str = "supo-1", **changes: Any) -> Event:
+        """Return the event that a finding took a step; unless `changes` say otherwise it weighs 2.0 in its state."""
+        states = {"verified": "VERIFIED", "rejected": "REJECTED", "plea-received": "PLEA_RECEIVED"}
+        data = {
+            "finding": finding,
+            "inspection": None,
+            "unit": BUREAU,
+            "type": "TASK_NOT_IMPLEMENTED",
+            "reason_codes": ["WEAK_EXECUTION"],
+            "severity": 3,
+            "state": states.get(step_, "NOTIFIED"),
+            "base_weight": "2.0",
+            "effective_weight": "2.0",
+            "responsible": [{"cadre": LEAD, "role": "LEAD"}, {"cadre": DIRECT, "role": "DIRECT"}],
+            "notified_on": "2024-03-04",
+            "served_on": None,
+            "plea_until": None,
+            "verified_on": None,
+            "year": None,
+            "tolerance": None,
+        }
+        return self.event(f"supervision.finding.{step_}.v1", f"finding/{finding}", data | changes, actor=actor)
+
+    def finding(self, state: str = "NOTIFIED", **changes: Any) -> str:
+        """Let a finding be known in `state`, and return its id."""
+        finding = new_id()
+        self.receive("supervision", self.about_finding(finding, "notified", **changes))
+        if state in ("VERIFIED", "REJECTED"):
+            day = self.clock.today().isoformat()
+            verified = {"verified_on": day, "year": 2024} if state == "VERIFIED" else {}
+            step_ = "verified" if state == "VERIFIED" else "rejected"
+            self.receive("supervision", self.about_finding(finding, step_, actor="supo-2", **changes | verified))
+        return finding
+
+    def weight_changed(self, finding: str, weight: str, case: str | None = None, state: str = "VERIFIED") -> Event:
+        """Return the event that a finding weighs `weight` by now."""
+        verified = {"verified_on": "2024-03-04", "year": 2024} if state == "VERIFIED" else {}
+        factor = str(Decimal(weight) / 2)
+        tolerance = {"case": case or new_id(), "factor": factor}
+        return self.about_finding(
+            finding,
+            "weight-changed",
+            actor="system:supervision",
+            state=state,
+            effective_weight=weight,
+            tolerance=tolerance,
+            **verified,
+        )
+
+    def deduction(self, cadre_id: str, items: Mapping[str, str], **changes: Any) -> Event:
+        """Return the event that the findings `items` (finding → weight) make the deduction of a cadre's year."""
+        data = {
+            "cadre": cadre_id,
+            "year": 2024,
+            "deduction": "1.0",
+            "cap": "20",
+            "items": [
+                {"finding": finding, "role": "LEAD", "effective_weight": weight, "role_share": "1.0", "points": weight}
+                for finding, weight in items.items()
+            ],
+        }
+        return self.event("assessment.deduction.changed.v1", f"deduction/{cadre_id}-2024", data | changes)
+
+    def served(self, case: Any, day: date, how: str = "signed", **changes: Any) -> Event:
+        """Return the event that the decision of `case` was served on who asked."""
+        delivery = new_id()
+        kind = "CADRE" if case.applicant_kind == "CADRE" else "UNIT"
+        data = {
+            "delivery": delivery,
+            "document": "TOLERANCE_DECISION",
+            "ref": f"tolerance/{case.id}",
+            "recipient": {"kind": kind, "id": case.applicant_id},
+            "state": how.upper(),
+            "served_on": day.isoformat(),
+        }
+        return self.event(f"notification.delivery.{how}.v1", f"delivery/{delivery}", data | changes)
+
+    def with_evidence(self, actor: Actor = APPLICANT, content: bytes = PDF) -> str:
+        with self.acting(actor) as uow:
+            row, _ = store_evidence(rulebook(), uow, name="会议纪要.pdf", media_type="application/pdf", content=content)
+            uow.commit()
+            return row.sha256
+
+    def drafted(self, finding: str | None = None, actor: Actor = APPLICANT, **changes: Any) -> Any:
+        return self.open(actor, an_application(finding=finding or self.finding(), **changes))
+
+    def filed(self, finding: str | None = None, actor: Actor = APPLICANT, **changes: Any) -> Any:
+        return self.take(self.drafted(finding, actor, **changes), "file", actor)[0]
+
+    def accepted(self, finding: str | None = None, **changes: Any) -> Any:
+        return self.take(self.filed(finding, **changes), "accept", ACCEPTOR)[0]
+
+    def verifying(self, finding: str | None = None, **changes: Any) -> Any:
+        return self.take(self.accepted(finding, **changes), "assign", ACCEPTOR, {"verifiers": VERIFIERS})[0]
+
+    def deliberating(self, finding: str | None = None, exclusions: Sequence[str] = (), **changes: Any) -> Any:
+        case = self.verifying(finding, **changes)
+        form = {"factors": SCORES, "exclusions": list(exclusions), "reason": "核实属实"}
+        self.take(case, "verify", FIRST, form)
+        return self.take(case, "verify", SECOND, form)[0]
+
+    def decided(self, finding: str | None = None, decision: str = "MITIGATE", **changes: Any) -> Any:
+        case = self.deliberating(finding, **changes)
+        form = a_decision(decision, deviation=None if decision == "MITIGATE" else "综合考虑")
+        self.take(case, "decide", DECIDER, form)
+        return self.take(case, "decide", CONFIRMER, form)[0]
+
+    def decision_served(self, finding: str | None = None, decision: str = "MITIGATE", **changes: Any) -> Any:
+        case = self.decided(finding, decision, **changes)
+        self.receive("notification", self.served(case, self.clock.today()))
+        return self.again(case)
+
+    def effective(self, finding: str | None = None, decision: str = "MITIGATE", **changes: Any) -> Any:
+        """Return a case that took effect when the review window was over, and move the clock there."""
+        case = self.decision_served(finding or self.finding("VERIFIED"), decision, **changes)
+        self.clock.set(datetime(2024, 3, 19, 0, 0, 5, tzinfo=ZONE))
+        self.fire()
+        return self.again(case)
+
+    def fire(self) -> deadlines.Tally:
+        return deadlines.fire_due(self.units, handlers((self.cases,)))
+
+    def again(self, case: Any) -> Any:
+        """Return the case as it is stored now."""
+        with self.acting(ACCEPTOR) as uow:
+            found = uow.session.get_one(type(case), case.id)
+            uow.session.expunge(found)
+            return found
+
+    def deadlines(self, case: Any) -> dict[str, str]:
+        """Return the open deadlines of a case with when they are due."""
+        table = tables.deadlines
+        rows = self.rows(table, table.c.ref == f"tolerance/{case.id}", table.c.state.in_(("ARMED", "WARNED")))
+        return {row.kind: row.due_at.astimezone(ZONE).isoformat(timespec="minutes")[:16] for row in rows}
+
+    def rows(self, table: Any, *conditions: Any) -> list[Any]:
+        with self.engine.connect() as connection:
+            return list(connection.execute(select(table).where(*conditions)).all())
+
+    def outbox(self, subject: str) -> list[Event]:
+        messages = tables.outbox_messages
+        with self.engine.connect() as connection:
+            bodies = connection.execute(
+                select(messages.c.body).where(messages.c.subject == subject).order_by(messages.c.position)
+            )
+            return [Event.from_json(bytes(body)) for (body,) in bodies]
+
+    def picture(self) -> dict[str, list[str]]:
+        """Return all that is stored, so that a refusal can be shown to have changed nothing."""
+        every = (*tables.metadata.sorted_tables, *Base.metadata.sorted_tables)
+        with self.engine.connect() as connection:
+            return {table.name: sorted(map(str, connection.execute(select(table)))) for table in every}
+
+
+def start_city(database: ServiceDatabase) -> Iterator[City]:
+    """Migrate `database`, register the roster, and give the city; everything is dropped with the database."""
+    migrations.upgrade(make_url(database.owner_url), migrations_of("incentive"))
+    engine = bus_engine(database.app_url, application="tests")
+    clock = FixedClock(MONDAY)
+    bound = tolerances(rulebook())
+    units = Units(sessionmaker(engine, expire_on_commit=False), f"/city/{CITY}/incentive", clock)
+    city = City(engine, clock, units, bound, subscriptions(bound))
+    with city.acting(ACCEPTOR) as uow:
+        for source in ("assessment", "supervision"):
+            note_heartbeat(uow.session, source, datetime.now(UTC))
+        uow.session.add_all(CadreRow(id=person, unit=unit) for person, unit in ROSTER.items())
+        uow.commit()
+    yield city
+    engine.dispose()
+
+
+def outbox_events(city: City) -> list[Event]:
+    """Return all that was ever put into the outbox."""
+    with city.engine.connect() as connection:
+        return [Event.from_json(bytes(body)) for (body,) in connection.execute(select(tables.outbox_messages.c.body))]
+
+
+def texts_in_outbox(city: City) -> str:
+    """Return all that was ever put into the outbox, as one text."""
+    return "\n".join(json.dumps(event.data, ensure_ascii=False) for event in outbox_events(city))
