@@ -48,7 +48,9 @@ outbox_messages = Table(
     Column("next_attempt_at", _Instant),
     Column("last_error", Text),
     # Rows that never failed (no next attempt) lie together, in order: the relay reads them without passing the others.
-    Index("ix_outbox_messages_unpublished", "next_attempt_at", "position", postgresql_where=text("published_at IS NULL")),
+    Index(
+        "ix_outbox_messages_unpublished", "next_attempt_at", "position", postgresql_where=text("published_at IS NULL")
+    ),
     Index(
         "ix_outbox_messages_backing_off",
         "subject",

@@ -20,7 +20,6 @@ from assessment.schemas.responses import (
     ImportView,
     RecordView,
     UnitView,
-    import_content,
     record_content,
 )
 from assessment.workbooks import write
@@ -29,6 +28,17 @@ from citybus.http import Blueprint, accepts, caller, command, page, page_schema,
 
 OFFICIALS = ("ORG.*", "SUPO.*", "DISC", "COMM", "MEDIA", "REVIEWER", "TRAINER", "VISITOR", *CADRE_READERS[1:])
 _AROUND_FILE = 64 << 10
+_OF_UPLOAD = (
+    "id",
+    "file_name",
+    "sha256",
+    "size",
+    "fault_count",
+    "rule_pack",
+    "uploaded_by",
+    "uploaded_at",
+    "ended_at",
+)
 
 
 def blueprints(rulebook: Rulebook, vault: Vault) -> tuple[Blueprint, ...]:
@@ -54,7 +64,7 @@ def _imports(rulebook: Rulebook, vault: Vault) -> Blueprint:
             row = start_import(rulebook, vault, uow, file_name=(file.filename or "")[:200], content=file.stream.read())
             uow.session.flush()
             location = url_for("roster_imports.one", import_id=row.id)
-            content = import_content(queries.import_progress(uow, row.id, caller()))
+            content = _import_content(queries.import_progress(uow, row.id, caller()))
             return reply(content, status=202, location=location)
 
         return command(work)
@@ -65,7 +75,7 @@ def _imports(rulebook: Rulebook, vault: Vault) -> Blueprint:
     def one(import_id: Any) -> Response:
         """Read how far an import is, and how it ended."""
         with transaction() as uow:
-            return show(import_content(queries.import_progress(uow, str(import_id), caller())))
+            return show(_import_content(queries.import_progress(uow, str(import_id), caller())))
 
     @routes.get("/roster-imports/<uuid:import_id>/errors.xlsx")
     @requires(*IMPORTERS)
@@ -189,3 +199,20 @@ def _workbook(content: bytes, name: str) -> Response:
     response = Response(content, content_type=write.MEDIA_TYPE)
     response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name)}"
     return response
+
+
+def _import_content(found: queries.ImportProgress) -> Mapping[str, Any]:
+    """Return an import as it is shown."""
+    upload = found.upload
+    shown: Mapping[str, Any] = ImportView().dump(
+        {
+            **{name: getattr(upload, name) for name in _OF_UPLOAD},
+            "state": found.state,
+            "progress": found.progress,
+            "total": found.total,
+            "units": {"new": upload.units_new, "same": upload.units_same},
+            "cadres": {"new": upload.cadres_new, "same": upload.cadres_same},
+            "errors": url_for("roster_imports.errors", import_id=upload.id) if upload.fault_count else None,
+        }
+    )
+    return shown

@@ -4,10 +4,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from flask import url_for
 from marshmallow import Schema, fields
 
-from assessment.application.queries import ImportProgress
 from assessment.domain.deduction import decimal_text, explain
 from assessment.persistence.models import AnnualRecordRow
 
@@ -136,23 +134,6 @@ class CatalogueView(Schema):
     categories = fields.List(fields.Nested(LabelledView), required=True)
 
 
-def import_content(found: ImportProgress) -> Mapping[str, Any]:
-    """Return an import as it is shown."""
-    upload = found.upload
-    shown: Mapping[str, Any] = ImportView().dump(
-        {
-            **{name: getattr(upload, name) for name in _OF_UPLOAD},
-            "state": found.state,
-            "progress": found.progress,
-            "total": found.total,
-            "units": {"new": upload.units_new, "same": upload.units_same},
-            "cadres": {"new": upload.cadres_new, "same": upload.cadres_same},
-            "errors": url_for("roster_imports.errors", import_id=upload.id) if upload.fault_count else None,
-        }
-    )
-    return shown
-
-
 def record_content(row: AnnualRecordRow) -> Mapping[str, Any]:
     """Return an annual record as it is shown, with how its deduction came about."""
     shares = [(item["effective_weight"], item["role_share"]) for item in row.items]
@@ -167,17 +148,6 @@ def record_content(row: AnnualRecordRow) -> Mapping[str, Any]:
     return shown
 
 
-_OF_UPLOAD = (
-    "id",
-    "file_name",
-    "sha256",
-    "size",
-    "fault_count",
-    "rule_pack",
-    "uploaded_by",
-    "uploaded_at",
-    "ended_at",
-)
 _OF_RECORD = (
     "cadre",
     "year",

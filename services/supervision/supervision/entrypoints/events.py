@@ -18,7 +18,6 @@ from supervision.schemas.consumed import (
     UnitRegistered,
 )
 
-
 Bound = Callable[[Cases, UnitOfWork, Event, Mapping[str, Any]], None]
 
 
