@@ -1,14 +1,13 @@
 """Have a document served: at once where the roster knows the recipient, else as soon as it does."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from sqlalchemy import and_, exists, or_, select
 
 from citybus.cases import Cases
 from citybus.cases.perform import system_actor
-from citybus.ids import new_id
+from citybus.telemetry import logs
 from citybus.unit_of_work import Context, UnitOfWork, Units
 from notification.application.deliveries import addressee
 from notification.domain.delivery import Recipient
@@ -17,6 +16,8 @@ from notification.persistence.models import CadreRow, DeliveryRow, UnitRow
 
 SERVICE: Final = "notification"
 _BATCH: Final = 100
+
+logger = logs.get(__name__)
 
 
 def deliver(
@@ -55,7 +56,7 @@ def dispatch_queued(deliveries: Cases, units: Units) -> int:
     cadre_known = exists().where(CadreRow.id == row.recipient_id, UnitRow.code == CadreRow.unit)
     unit_known = exists().where(UnitRow.code == row.recipient_id)
     waiting = (
-        select(row)
+        select(row.id, row.correlation_id)
         .where(
             row.state == "QUEUED",
             or_(
@@ -65,15 +66,24 @@ def dispatch_queued(deliveries: Cases, units: Units) -> int:
         )
         .order_by(row.id)
         .limit(_BATCH)
-        .with_for_update(skip_locked=True, of=row)
     )
+    with units.sessions() as session:
+        found = session.execute(waiting).all()
+    return sum(_dispatch(deliveries, units, case_id, correlation_id) for case_id, correlation_id in found)
+
+
+def _dispatch(deliveries: Cases, units: Units, case_id: str, correlation_id: str) -> bool:
+    """Send one, under the correlation of what led to it. One that fails is logged and tried again; it holds up no other."""
     actor = system_actor(SERVICE)
-    with units(Context(actor.subject, (), "dispatch", correlation_id=new_id())) as uow:
-        found = uow.session.scalars(waiting).all()
-        for case in found:
-            # Each goes on under the correlation of what led to it.
-            uow.context = replace(uow.context, correlation_id=case.correlation_id)
-            deliveries.take(uow, case.id, "dispatch", actor, {})
-        if found:
-            uow.commit()
-    return len(found)
+    with logs.bound(correlation_id=correlation_id, ref=f"delivery/{case_id}"):
+        try:
+            with units(Context(actor.subject, (), "dispatch", correlation_id)) as uow:
+                case = uow.session.get_one(DeliveryRow, case_id, with_for_update=True)
+                if case.state != "QUEUED":
+                    return False
+                deliveries.take(uow, case_id, "dispatch", actor, {})
+                uow.commit()
+        except Exception:
+            logger.exception("a document was not sent")
+            return False
+        return True
