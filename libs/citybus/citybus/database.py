@@ -15,7 +15,6 @@ def engine(url: str, *, application: str, pool_size: int = 5, max_overflow: int 
         url,
         pool_size=pool_size,
         max_overflow=max_overflow,
-        pool_pre_ping=True,
         # What is bound to a statement may be personal: it stays out of error texts.
         hide_parameters=True,
         connect_args={

@@ -349,3 +349,21 @@ def test_a_transaction_acts_on_the_callers_account(officer: Officer) -> None:
 @pytest.mark.parametrize("purpose", ["x" * 201, "a%0Ab"])
 def test_a_purpose_that_is_no_text_is_refused(officer: Officer, purpose: str) -> None:
     assert officer.get("/context", **{"X-Purpose": purpose}).json["code"] == "VALIDATION"
+
+
+def test_a_connection_that_died_in_the_pool_is_replaced_and_the_command_done_once(
+    officer: Officer, sessions: Sessions
+) -> None:
+    officer.write()
+    before = count(sessions, idempotency_keys)
+    with sessions.begin() as session:
+        own = session.scalar(text("SELECT pg_backend_pid()"))
+        session.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> :own AND usename = current_user"
+            ),
+            {"own": own},
+        )
+    assert officer.write().status_code == 201
+    assert count(sessions, idempotency_keys) == before + 1

@@ -75,7 +75,8 @@ def command(work: Callable[[UnitOfWork], Reply]) -> Response:
 
     `work` changes what it will through the unit of work, does not commit, and returns the reply, mostly made by
     `reply()`. It is done again, in a new transaction, where PostgreSQL broke it off for a deadlock or a serialization
-    failure; so it does nothing outside the transaction. Raises Refusal: see `idempotency.run`, and what `work` raises.
+    failure, or where the connection was lost; so it does nothing outside the transaction. Raises Refusal: see
+    `idempotency.run`, and what `work` raises.
     """
     same = fingerprint()
     attempt = 1
@@ -83,7 +84,9 @@ def command(work: Callable[[UnitOfWork], Reply]) -> Response:
         try:
             return problems.respond(_once(work, same))
         except OperationalError as error:
-            if attempt == ATTEMPTS or not isinstance(error.orig, _COLLIDED):
+            # A connection may have died in the pool. If it died in the commit, the key tells the next attempt what
+            # came of it.
+            if attempt == ATTEMPTS or not (isinstance(error.orig, _COLLIDED) or error.connection_invalidated):
                 raise
         attempt += 1
 
