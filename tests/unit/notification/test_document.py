@@ -1,0 +1,91 @@
+"""Templates and what is made of them."""
+
+import hashlib
+from typing import Any
+
+import pytest
+
+from citybus.errors import Invalid
+from notification.domain.document import (
+    LABELS,
+    PARTICULARS,
+    Document,
+    fingerprint,
+    render,
+    template_faults,
+    template_key,
+)
+from tests.support.notification import MONDAY, rulebook
+
+RULES = rulebook().on(MONDAY.date())
+LABELLED = RULES[LABELS]
+VALUES: dict[Document, dict[str, Any]] = {
+    Document.FINDING_NOTICE: {"finding": "F-1", "role": "DIRECT", "severity": 3, "notified_on": "2024-03-04"},
+    Document.TOLERANCE_DECISION: {
+        "case": "T-1",
+        "finding": "F-1",
+        "circumstance": 2,
+        "decision": "MITIGATE",
+        "factor": "0.5",
+        "decided_on": "2024-04-22",
+    },
+}
+ADDRESSED = {"name": "张甲", "unit": "市发改委"}
+SOUND = {"zh": "致${name}", "en": "to ${name}"}
+
+
+@pytest.mark.parametrize("document", Document)
+def test_the_text_is_chinese_then_english_with_every_particular(document: Document) -> None:
+    text = render(document, RULES[template_key(document)], VALUES[document] | ADDRESSED, LABELLED)
+    chinese, english = text[: text.index("(市发改委)")], text[text.index("(市发改委)") :]
+    for value in (*VALUES[document].values(), *ADDRESSED.values()):
+        shown = LABELLED.get(str(value), {"zh": str(value), "en": str(value)})
+        assert shown["zh"] in chinese
+        assert shown["en"] in text
+    assert "$" not in text
+    assert english.endswith("\n")
+
+
+@pytest.mark.parametrize("document", Document)
+def test_our_templates_have_no_faults_and_use_all_that_is_told(document: Document) -> None:
+    template = RULES[template_key(document)]
+    assert template_faults(document, template) == []
+    for text in template.values():
+        assert all(f"${{{name}}}" in text for name in PARTICULARS[document])
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"zh": "致${name}：${facts}"}, "zh: unknown variable facts"),
+        ({"en": "to ${statement}"}, "en: unknown variable statement"),
+        ({"en": ""}, "no text in en"),
+        ({"zh": "罚款 $ 5"}, "zh: a $ that begins no variable"),
+    ],
+)
+def test_a_template_with_a_fault_serves_nothing(changes: dict[str, str], fault: str) -> None:
+    template = SOUND | changes
+    assert fault in template_faults(Document.FINDING_NOTICE, template)
+    with pytest.raises(Invalid) as caught:
+        render(Document.FINDING_NOTICE, template, VALUES[Document.FINDING_NOTICE] | ADDRESSED, LABELLED)
+    assert caught.value.reason == "TEMPLATE"
+
+
+def test_a_language_that_is_missing_is_a_fault() -> None:
+    assert template_faults(Document.FINDING_NOTICE, {"zh": "致${name}"}) == ["no text in en"]
+
+
+def test_a_particular_that_is_not_known_serves_nothing() -> None:
+    values = VALUES[Document.FINDING_NOTICE] | ADDRESSED
+    del values["severity"]
+    with pytest.raises(Invalid, match="no value for severity"):
+        render(Document.FINDING_NOTICE, SOUND, values, LABELLED)
+
+
+def test_what_looks_like_a_variable_in_a_name_stays_as_it_is() -> None:
+    values = VALUES[Document.FINDING_NOTICE] | {"name": "${severity}", "unit": "u"}
+    assert render(Document.FINDING_NOTICE, SOUND, values, LABELLED) == "致${severity}\n\nto ${severity}\n"
+
+
+def test_the_fingerprint_is_of_the_utf_8_text() -> None:
+    assert fingerprint("告知书\n") == hashlib.sha256("告知书\n".encode()).hexdigest()
