@@ -136,3 +136,12 @@ def test_taken_ports_are_passed_over(private: Broker) -> None:
     free = ports.choose()
     assert ports.Ports({"amqp": free}).choose("amqp", taken) == free
     eventually(lambda: ports.answers(taken))
+
+
+def test_port_that_another_city_has_claimed_is_passed_over() -> None:
+    """Its process may be between two starts: then nothing listens there."""
+    first = ports.Ports()
+    port = first.choose("worker")
+    assert ports.is_free(port)
+    assert ports.Ports({"worker": port}).choose("worker") != port
+    assert ports.Ports().choose("worker", port) != port

@@ -41,15 +41,39 @@ def choose(usual: int | None = None, *, taken: Collection[int] = ()) -> int:
 
 
 class Ports:
-    """Chooses ports by name, never one twice, and keeps to earlier choices where those are still free."""
+    """Chooses ports by name, never one twice, and keeps to earlier choices where those are still free.
+
+    A choice is claimed for as long as this process lives: another city on this machine keeps away from it, also while
+    the process that is to listen there has not begun, or is being restarted.
+    """
 
     def __init__(self, earlier: dict[str, int] | None = None) -> None:
         self._earlier = dict(earlier or {})
+        self._claims: list[socket.socket] = []
         self.chosen: dict[str, int] = {}
 
     def choose(self, name: str, usual: int | None = None) -> int:
         """Return the port of `name`. `usual` is the well-known one; without it any spare port does."""
-        if name not in self.chosen:
-            wanted = usual if usual is not None and is_free(usual) else self._earlier.get(name, usual)
-            self.chosen[name] = choose(wanted, taken=self.chosen.values())
+        refused: set[int] = set()
+        while name not in self.chosen:
+            taken = {*self.chosen.values(), *refused}
+            wanted = (
+                usual if usual is not None and usual not in taken and is_free(usual) else self._earlier.get(name, usual)
+            )
+            port = choose(wanted, taken=taken)
+            if self._claim(port):
+                self.chosen[name] = port
+            else:
+                refused.add(port)
         return self.chosen[name]
+
+    def _claim(self, port: int) -> bool:
+        """Claim a port by a name that the kernel gives up when this process ends. Returns False if it is claimed."""
+        claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            claim.bind(f"\0dandang-port-{port}")
+        except OSError:
+            claim.close()
+            return False
+        self._claims.append(claim)
+        return True
