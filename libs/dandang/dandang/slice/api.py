@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,7 +21,8 @@ PATIENCE: Final = 90.0
 
 LOOK_EVERY: Final = 0.2
 _PASSING: Final = frozenset({"DEPENDENCY_STALE", "IN_FLIGHT", "UNAVAILABLE", "STALE_VERSION"})
-"""Refusals that go away by themselves, or by reading again."""
+_NOT_THERE_YET: Final = frozenset({"UNKNOWN_UNIT", "UNKNOWN_CADRE", "STAGE_TOO_EARLY"})
+"""Refusals that go away by themselves, or by reading again: roster and findings reach other services by events."""
 
 
 class SliceFailed(LocalError):
@@ -123,8 +124,8 @@ def base_url(service: str) -> str:
     return f"http://{os.environ.get(f'{prefix}_HTTP_HOST', '127.0.0.1')}:{port}"
 
 
-def patiently(attempt: Callable[[], Answer], *, passing: Collection[str] = (), patience: float = PATIENCE) -> Answer:
-    """Return what `attempt` returns, again and again while it is refused with one of `passing` or a passing refusal.
+def patiently(attempt: Callable[[], Answer], patience: float = PATIENCE) -> Answer:
+    """Return what `attempt` returns, made again and again while it is refused with what goes away by itself.
 
     Raises Refused with the last refusal after `patience` seconds, or at once for any other; SliceFailed where a service
     does not answer.
@@ -134,7 +135,7 @@ def patiently(attempt: Callable[[], Answer], *, passing: Collection[str] = (), p
         try:
             return attempt()
         except Refused as refused:
-            if time.monotonic() > give_up or refused.code not in {*_PASSING, *passing}:
+            if time.monotonic() > give_up or refused.code not in _PASSING | _NOT_THERE_YET:
                 raise
         except requests.ConnectionError as error:
             if time.monotonic() > give_up:

@@ -31,9 +31,14 @@ EVIDENCE_OF_TOLERANCE: Final = b"%PDF-1.7\n% the minutes of a collective decisio
 FACTS: Final = "现场核查:重点项目两个标段进度滞后计划三个月(虚构)。"
 PLEA: Final = "陈述:滞后因首次采用新工艺缺少经验,已组织追赶(虚构)。"
 STATEMENT: Final = "申请:先行先试经集体研究决定,未谋私利,已挽回大部分进度(虚构)。"
+REASONS: Final = (
+    "证据充分,申辩意见已核对(虚构)。",
+    "经调阅会议记录并现场核对(虚构)。",
+    "先行先试,程序规范,损失已大部挽回(虚构)。",
+)
+SUMMARY: Final = "检查组实地查看两个标段,核对台账(虚构)。"
 """Texts of class L4: they stay in the service that they were given to."""
 
-SUMMARY: Final = "检查组实地查看两个标段,核对台账(虚构)。"
 SCORES: Final[Mapping[str, int]] = {
     "motive": 2,
     "conditions": 1,
@@ -232,8 +237,6 @@ class Story:
                 "team": team,
                 "units": [cast.bureau()],
             },
-            # The roster arrives by events; until it has, nobody in it is known.
-            passing=("UNKNOWN_UNIT", "UNKNOWN_CADRE"),
         )
         self._take("inspection", cast.DIRECTOR, "approve")
 
@@ -283,7 +286,7 @@ class Story:
     def verify(self) -> None:
         """Have two people verify, neither of whom recorded the finding."""
         for person in (cast.FIRST, cast.SECOND):
-            self._take("finding", person, "verify", reason="证据充分,申辩意见已核对(虚构)")
+            self._take("finding", person, "verify", reason=REASONS[0])
 
     def see_deducted(self) -> None:
         """Wait until both annual records have the deduction."""
@@ -306,8 +309,6 @@ class Story:
                 "statement": STATEMENT,
                 "evidence": [digest],
             },
-            # The finding arrives by events.
-            passing=("STAGE_TOO_EARLY",),
         )
         self._take("tolerance", lead, "file")
 
@@ -325,7 +326,7 @@ class Story:
                 "verify",
                 factors=dict(SCORES),
                 exclusions=[],
-                reason="经调阅会议记录并现场核对(虚构)",
+                reason=REASONS[1],
             )
 
     def decide(self) -> None:
@@ -342,7 +343,7 @@ class Story:
                 "decide",
                 decision="MITIGATE",
                 panel=panel,
-                reason="先行先试,程序规范,损失已大部挽回(虚构)",
+                reason=REASONS[2],
             )
         self._arrive("decision", self._known("lead", self.lead), f"tolerance/{self.stored.ids['tolerance']}")
 
@@ -417,7 +418,6 @@ class Story:
         body: Any = None,
         *,
         thread: str = "",
-        passing: tuple[str, ...] = (),
         file: tuple[str, bytes, str] | None = None,
     ) -> None:
         """Send what creates `name`, unless that is done, and remember its id."""
@@ -426,10 +426,7 @@ class Story:
         correlation = self._thread(thread or _kind(name))
         # One key for ever: whoever is interrupted before noting the id gets the same answer again.
         key = f"slice:{self.stored.threads['roster']}:{name}"
-        answer = patiently(
-            lambda: self.api.post(who, service, path, body, key=key, correlation=correlation, file=file),
-            passing=passing,
-        )
+        answer = patiently(lambda: self.api.post(who, service, path, body, key=key, correlation=correlation, file=file))
         self.stored.ids[name] = answer.content["id"]
         self._write()
 
