@@ -83,12 +83,12 @@ class FileClock:
         if version != self._read_at or self._set is None:
             at, _, anchor = self._path.read_text(encoding="ascii").strip().partition(" ")
             self._set = (
-                datetime.fromisoformat(at),
+                datetime.fromisoformat(at).astimezone(ZONE),
                 None if anchor == "stopped" else datetime.fromisoformat(anchor),
             )
             self._read_at = version
         at_domain, at_real = self._set
-        return at_domain if at_real is None else (at_domain + (datetime.now(ZONE) - at_real)).astimezone(ZONE)
+        return at_domain if at_real is None else at_domain + (datetime.now(ZONE) - at_real)
 
     def today(self) -> date:
         return self.now().date()
