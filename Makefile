@@ -38,7 +38,7 @@ test: environment-dev ## set up and run every tier of tests, faults at sizes cut
 
 test-long: environment-dev ## the fault runs at full size
 	@$(dandang) prepare
-	$(pytest) tests/fault -m "fault or long" --timeout=7200
+	FAULT_SIZE=long $(pytest) tests/fault -m "fault or long" --timeout=7200
 
 lint: environment-dev ## style, types and layers
 	$(python) -m ruff check .

@@ -3,6 +3,8 @@
 `FAULTS` in the environment of a process started by `tests.fault` names them, separated by spaces:
 
     crash:<point>:<n>   the process ends at once (as by SIGKILL) the n-th time it comes to the point
+    transient           every handler fails as if something were away for a moment
+    lease:<seconds>     a job whose process died is free again after so short a time
     control:<name>      one guarantee is taken away: no-confirms, mark-first, ack-first, no-inbox, no-outbox
 
 Product code knows nothing of this: `install` wraps its classes from outside, in that process alone.
@@ -38,6 +40,10 @@ def install(kind: str) -> None:
             if point not in CRASH_POINTS[kind]:
                 raise ValueError(f"a {kind} has no crash point {point}")
             _install_crash(kind, point, int(count))
+        elif what == "transient":
+            _always_transient()
+        elif what == "lease":
+            _short_lease(float(rest))
         elif rest in CONTROLS:
             _CONTROL[rest]()
         else:
@@ -99,11 +105,11 @@ def _install_crash(kind: str, point: str, count: int) -> None:
     from citybus.unit_of_work import UnitOfWork
 
     def at_commits(action: Callable[[], None], *, after: bool) -> None:
-        """Act at commits that say something: of a command's events, of a batch with messages in it."""
+        """Act at commits that say something: events or audit entries, or a batch with messages in it."""
         commit = UnitOfWork.commit
 
         def wrapped(self: Any) -> None:
-            counts = bool(self._events) or getattr(self, "batch", False)
+            counts = bool(self._events or self._audits) or getattr(self, "batch", False)
             if counts and not after:
                 self.session.flush()
                 action()
@@ -156,6 +162,29 @@ def _tell_batches() -> None:
     inbox.apply_batch = told
 
 
+def _always_transient() -> None:
+    """Let every event fail as something that passes."""
+    from citybus import inbox
+    from citybus.errors import Transient
+
+    def apply_batch(uow: Any, subscription: Any, arrivals: Sequence[Any]) -> Any:
+        raise Transient("made by the test")
+
+    inbox.apply_batch = apply_batch
+
+
+def _short_lease(seconds: float) -> None:
+    """Let another process take a dead one's job soon: nothing else of it is changed."""
+    from citybus.jobs import Runner
+
+    original = Runner.__init__
+
+    def wrapped(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **{**kwargs, "lease": seconds})
+
+    Runner.__init__ = wrapped  # type: ignore[method-assign]  # a wrapper of the same shape
+
+
 def _no_confirms() -> None:
     """The relay takes a message for published once it is written to the socket."""
     import pika
@@ -199,8 +228,8 @@ def _no_confirms() -> None:
 
     from citybus import relay
 
-    assert PikaPublisher is relay.PikaPublisher
-    relay.PikaPublisher = Careless  # type: ignore[misc, assignment]  # the control replaces the port
+    assert vars(relay)["PikaPublisher"] is PikaPublisher
+    vars(relay)["PikaPublisher"] = Careless
 
 
 def _mark_first() -> None:

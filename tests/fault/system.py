@@ -32,10 +32,11 @@ from citybus.outbox import Draft
 from citybus.testing.keys import FakeIssuer
 from citybus.unit_of_work import Context, UnitOfWork, Units
 from dandang.local import ports, process
+from dandang.local.provision import ServiceDatabase
 from tests.fault.keeper import Keeper, Kept
 from tests.support.broker import Broker, Vhost
 from tests.support.permits import Base
-from tests.support.postgres import Postgres, ServiceDatabase
+from tests.support.postgres import Postgres
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.waiting import eventually
 
@@ -117,7 +118,8 @@ class Toy:
     def always(self, name: str, kind: str, control: str, *, crash: str = "", **more: str) -> Kept:
         """Start a process that keeps its control through every restart; `crash` is for its first start."""
         faults = f"control:{control} crash:{crash}" if crash else f"control:{control}"
-        return self.keep(name, kind, faults=faults, FAULTS=f"control:{control}", **more)
+        given = {"FAULTS": f"control:{control}", **more}
+        return self.keep(name, kind, faults=faults, queue=QUEUE, amqp=None, database=None, **given)
 
     def kill(self, name: str) -> bool:
         """End a process as by SIGKILL; say whether it ran."""
@@ -277,6 +279,12 @@ class Toy:
     def effects(self, queue: str = QUEUE) -> int:
         """Return how many effects there are."""
         return count(self.consumers[queue], "SELECT count(*) FROM effects")
+
+    def grows(self, within: float = 60, since: int | None = None) -> float:
+        """Wait until there are more effects than now, or than `since`; return how many seconds that took."""
+        before, began = self.effects() if since is None else since, time.monotonic()
+        eventually(lambda: self.effects() > before, within=within, what="events take effect")
+        return time.monotonic() - began
 
     def letters(self, queue: str = QUEUE) -> list[DeadLetter]:
         """Return the dead letters of a queue."""

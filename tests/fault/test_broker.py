@@ -6,7 +6,6 @@ import time
 import pytest
 
 from tests.fault.system import QUEUE, Toy, count
-from tests.support.waiting import eventually
 
 LONG = os.environ.get("FAULT_SIZE") == "long"
 CYCLES = 20 if LONG else 2
@@ -14,19 +13,12 @@ ALARM_SECONDS = 60 if LONG else 5
 RECOVERY_SECONDS = 15
 
 
-def _grows(toy: Toy, within: float) -> float:
-    """Return after how many seconds events take effect again."""
-    before, began = toy.effects(), time.monotonic()
-    eventually(lambda: toy.effects() > before, within=within, what="events take effect")
-    return time.monotonic() - began
-
-
 @pytest.mark.parametrize("way", ["kill", "stop"] if LONG else ["kill"])
 def test_b1_a_broker_restarted_in_mid_flow_loses_nothing(toy: Toy, way: str) -> None:
     for name in ("api", "relay", "worker"):
         toy.keep(name, name)
     with toy.calling():
-        _grows(toy, within=30)
+        toy.grows(within=30)
         toy.may_crash()
         for _ in range(CYCLES if way == "kill" else 1):
             toy.history.append({"op": "fault", "what": f"{way} broker"})
@@ -34,7 +26,7 @@ def test_b1_a_broker_restarted_in_mid_flow_loses_nothing(toy: Toy, way: str) -> 
             told = len(toy.history)
             toy.broker.start()
             assert len(toy.history) > told, "the api goes on without a broker"
-            assert _grows(toy, within=30) < RECOVERY_SECONDS
+            assert toy.grows(within=30) < RECOVERY_SECONDS
     toy.settled(within=90)
     verdict = toy.verdict(f"B1-{way}")
     assert verdict["kept"], verdict

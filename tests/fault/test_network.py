@@ -10,7 +10,6 @@ from sqlalchemy.engine import make_url
 
 from tests.fault.system import Toy
 from tests.support.tcp_proxy import TcpProxy, tcp_proxy
-from tests.support.waiting import eventually
 
 SECONDS = 20 if os.environ.get("FAULT_SIZE") == "long" else 2
 HEARTBEAT = 4
@@ -74,30 +73,25 @@ HEALS = (_refusing, _silent)
 FAULTS = {"broker": (*WORKS_ON, *HEALS, _half_open), "database": (*WORKS_ON, *HEALS)}
 
 
-def _grows(toy: Toy, within: float) -> None:
-    before = toy.effects()
-    eventually(lambda: toy.effects() > before, within=within, what="events take effect")
-
-
 @pytest.mark.parametrize("leg", FAULTS)
 def test_f1_a_bad_network_loses_nothing_and_hangs_nobody(toy: Toy, leg: str) -> None:
     amqp, database = make_url(toy.vhost.amqp_url), make_url(toy.producer.app_url)
     target = {"broker": amqp, "database": database}[leg]
     with tcp_proxy((str(target.host), int(target.port or 0))) as proxy:
-        through = {"amqp": proxy} if leg == "broker" else {"database": proxy}
+        to_broker, to_database = (proxy, None) if leg == "broker" else (None, proxy)
         for name in ("api", "relay", "worker"):
-            toy.keep(name, name, HEARTBEAT=str(HEARTBEAT), **through)
+            toy.keep(name, name, amqp=to_broker, database=to_database, HEARTBEAT=str(HEARTBEAT))
         with toy.calling():
-            _grows(toy, within=30)
+            toy.grows(within=30)
             for fault in FAULTS[leg]:
                 toy.history.append({"op": "fault", "what": f"{fault.__name__} {leg}"})
                 with fault(proxy):
                     if fault in WORKS_ON:
-                        _grows(toy, within=RECOVERY_SECONDS)
+                        toy.grows(within=RECOVERY_SECONDS)
                     until = time.monotonic() + SECONDS
                     while time.monotonic() < until:
                         time.sleep(0.1)
-                _grows(toy, within=RECOVERY_SECONDS)
+                toy.grows(within=RECOVERY_SECONDS)
         toy.settled(within=90)
         verdict = toy.verdict(f"F1-{leg}")
     assert verdict["kept"], verdict

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import pika
 import pytest
@@ -26,7 +27,7 @@ GOOD = 10_000 if os.environ.get("FAULT_SIZE") == "long" else 500
 KEY = "toy.permit.noted.v1"
 
 
-def _event(**changes: object) -> Event:
+def _event(**changes: Any) -> Event:
     """Return an event of a subject of its own, which is right but for the changes."""
     permit = new_id()
     event = Event(

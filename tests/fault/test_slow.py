@@ -84,13 +84,8 @@ def test_s1_a_full_queue_of_an_absent_department_does_not_stop_the_relay(toy: To
 
 
 def test_s1_a_full_work_queue_keeps_the_rest_in_the_outbox_until_there_is_room(toy: Toy) -> None:
-    toy.vhost.api(
-        "PUT",
-        f"policies/{toy.vhost.name}/narrow",
-        pattern=f"^{QUEUE}$",
-        definition={"max-length": 100},
-        **{"apply-to": "queues"},
-    )
+    narrow = {"pattern": f"^{QUEUE}$", "apply-to": "queues", "definition": {"max-length": 100}}
+    toy.vhost.api("PUT", f"policies/{toy.vhost.name}/narrow", allow=(), **narrow)
     toy.flood(subjects=50, each=10)
     toy.keep("relay", "relay")
     waiting = "SELECT count(*) FROM outbox_messages WHERE published_at IS NULL AND next_attempt_at IS NOT NULL"

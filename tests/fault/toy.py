@@ -147,7 +147,7 @@ def worker() -> int:
         name = "probe"
         units = Units()
 
-        @consume(subscription)
+        @consume(subscription)  # type: ignore[untyped-decorator]  # Nameko has no types
         def on_permit(self, batch: Any) -> None:
             batch.apply(self.units)
 

@@ -158,11 +158,11 @@ class TcpProxy:
             data = b""
         if not data:
             with self._lock:
-                other = self._pairs.pop(end, None)
+                partner = self._pairs.pop(end, None)
                 end.close()
-                if other is not None:
-                    self._pairs.pop(other, None)
-                    other.close()
+                if partner is not None:
+                    self._pairs.pop(partner, None)
+                    partner.close()
         elif self.reset_after is not None and end in self._clients:
             self.reset_after -= len(data)
             if self.reset_after <= 0:
