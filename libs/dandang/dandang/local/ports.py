@@ -2,7 +2,9 @@
 
 import random
 import socket
+import weakref
 from collections.abc import Collection
+from contextlib import ExitStack
 
 LOOPBACK = "127.0.0.1"
 
@@ -43,13 +45,14 @@ def choose(usual: int | None = None, *, taken: Collection[int] = ()) -> int:
 class Ports:
     """Chooses ports by name, never one twice, and keeps to earlier choices where those are still free.
 
-    A choice is claimed for as long as this process lives: another city on this machine keeps away from it, also while
-    the process that is to listen there has not begun, or is being restarted.
+    A choice is claimed for as long as the object lives, in this process: another city on this machine keeps away from
+    it, also while the process that is to listen there has not begun, or is being restarted.
     """
 
     def __init__(self, earlier: dict[str, int] | None = None) -> None:
         self._earlier = dict(earlier or {})
-        self._claims: list[socket.socket] = []
+        self._claims = ExitStack()
+        weakref.finalize(self, self._claims.close)
         self.chosen: dict[str, int] = {}
 
     def choose(self, name: str, usual: int | None = None) -> int:
@@ -75,5 +78,5 @@ class Ports:
         except OSError:
             claim.close()
             return False
-        self._claims.append(claim)
+        self._claims.enter_context(claim)
         return True
