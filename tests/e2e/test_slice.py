@@ -212,7 +212,7 @@ def test_no_sensitive_text_leaves_the_service_that_it_was_given_to(city: City) -
         0
     ]
     kept["incentive"] = city.rows(
-        "incentive", "SELECT count(*) FROM tolerance_cases WHERE statement = :t", t=story.STATEMENT
+        "incentive", "SELECT count(*) FROM tolerances WHERE statement = :t", t=story.STATEMENT
     )[0][0]
     assert kept == {"supervision": 1, "incentive": 1}
 
