@@ -23,6 +23,7 @@ from citybus.inbox import Subscription
 from citybus.processes import migrations_of
 from citybus.rulepack import RulePacks
 from citybus.unit_of_work import Context, UnitOfWork, Units
+from dandang.local.provision import ServiceDatabase
 from notification.application.catalogue import Catalogue
 from notification.application.deliveries import deliveries
 from notification.application.rulebook import Rulebook
@@ -32,7 +33,6 @@ from notification.domain.delivery import Addressee, DeliveryFacts
 from notification.domain.subscription import SubscriptionFacts
 from notification.entrypoints.events import subscriptions as queues_of
 from notification.persistence.models import Base, CadreRow, UnitRow
-from tests.support.postgres import ServiceDatabase
 
 CITY = "420200"
 CONTRACTS = Path(__file__).parents[2] / "contracts"
@@ -101,7 +101,7 @@ def a_delivery(**changes: Any) -> SimpleNamespace:
 
 
 def delivery_facts(**changes: Any) -> DeliveryFacts:
-    made = {"addressee": Addressee("张甲", BUREAU, "市发改委"), "witness_known": True}
+    made: dict[str, Any] = {"addressee": Addressee("张甲", BUREAU, "市发改委"), "witness_known": True}
     return DeliveryFacts(**made | changes)
 
 
@@ -204,7 +204,7 @@ class City:
     def event(self, event_type: str, subject: str, data: Mapping[str, Any], **changes: Any) -> Event:
         """Return the next event of `subject`, as another service would publish it."""
         sequence = self.sequences[subject] = self.sequences.get(subject, 0) + 1
-        made = {
+        made: dict[str, Any] = {
             "id": new_id(),
             "type": event_type,
             "source": f"/city/{CITY}/{event_type.partition('.')[0]}",
@@ -286,6 +286,11 @@ class City:
     def rows(self, table: Any, *conditions: Any) -> list[Any]:
         with self.engine.connect() as connection:
             return list(connection.execute(select(table).where(*conditions)).all())
+
+    def text(self, case: Any) -> str:
+        """Return the text of a delivery's document."""
+        with self.acting(SYSTEM) as uow:
+            return str(uow.session.get_one(type(case), case.id).content)
 
     def picture(self) -> dict[str, list[str]]:
         """Return all that is stored, so that a refusal can be shown to have changed nothing."""

@@ -88,6 +88,11 @@ def client(module_client: Client, city: City) -> Client:
     return module_client
 
 
+def content(answer: TestResponse) -> Any:
+    assert answer.status_code in (200, 201), answer.text
+    return answer.json
+
+
 def problem(answer: TestResponse) -> tuple[int, str]:
     assert answer.content_type == "application/problem+json", answer.text
     found = json.loads(answer.text)
@@ -104,21 +109,22 @@ def due_on_paper(city: City) -> str:
 
 def test_a_recipient_finds_opens_reads_and_signs(client: Client, city: City) -> None:
     sent = city.sent()
-    (item,) = client.get(PARTY, f"/deliveries?ref={sent.ref}").json["items"]
+    (item,) = content(client.get(PARTY, f"/deliveries?ref={sent.ref}"))["items"]
     assert (item["id"], item["state"], item["recipient"]) == (sent.id, "SENT", {"kind": "CADRE", "id": LEAD})
     assert "content" not in item
     path = f"/deliveries/{sent.id}"
     assert problem(client.get(PARTY, f"{path}/document")) == (422, "NOT_OPENED")
-    assert client.take(PARTY, path, "open").json["state"] == "OPENED"
+    assert content(client.take(PARTY, path, "open"))["state"] == "OPENED"
     document = client.get(PARTY, f"{path}/document")
     assert document.headers["Cache-Control"] == "no-store"
-    assert document.json["content"].startswith("问题告知书")
-    assert hashlib.sha256(document.json["content"].encode()).hexdigest() == document.json["sha256"] == item["sha256"]
-    signed = client.take(PARTY, path, "sign").json
+    read = content(document)
+    assert read["content"].startswith("问题告知书")
+    assert hashlib.sha256(read["content"].encode()).hexdigest() == read["sha256"] == item["sha256"]
+    signed = content(client.take(PARTY, path, "sign"))
     assert (signed["state"], signed["served_on"]) == ("SIGNED", "2024-03-04")
     # It can be read again afterwards, by the recipient alone.
-    assert client.get(PARTY, f"{path}/document").json["sha256"] == item["sha256"]
-    history = client.get(PARTY, f"{path}/history").json["items"]
+    assert content(client.get(PARTY, f"{path}/document"))["sha256"] == item["sha256"]
+    history = content(client.get(PARTY, f"{path}/history"))["items"]
     assert [step["action"] for step in history] == ["create", "dispatch", "open", "sign"]
 
 
@@ -138,23 +144,23 @@ def test_nobody_else_sees_a_document(client: Client, city: City) -> None:
 
 def test_the_personnel_officer_serves_the_paper_without_seeing_the_text(client: Client, city: City) -> None:
     path = due_on_paper(city)
-    seen = client.get(PERSONNEL, path)
-    assert seen.json["state"] == "PAPER_DUE"
+    seen = content(client.get(PERSONNEL, path))
+    assert seen["state"] == "PAPER_DUE"
     assert problem(client.get(PERSONNEL, f"{path}/document")) == (403, "FORBIDDEN")
     also_cadre = PERSONNEL | {"roles": ["UNITHR", "CADRE"]}
     assert problem(client.get(also_cadre, f"{path}/document")) == (403, "DATA_SCOPE")
-    actions = {action["action"]: action for action in seen.json["actions"]}
+    actions = {action["action"]: action for action in seen["actions"]}
     assert (actions["substitute"]["allowed"], "witness" in actions["substitute"]["form"]["properties"]) == (True, True)
     assert actions["sign"]["why"]["code"] == "FORBIDDEN"
     missing = client.take(PERSONNEL, path, "substitute")
     assert problem(missing) == (400, "VALIDATION")
-    done = client.take(PERSONNEL, path, "substitute", {"witness": WITNESS})
-    assert (done.json["state"], done.json["witness"], done.json["served_on"]) == ("SUBSTITUTED", WITNESS, "2024-03-12")
+    done = content(client.take(PERSONNEL, path, "substitute", {"witness": WITNESS}))
+    assert (done["state"], done["witness"], done["served_on"]) == ("SUBSTITUTED", WITNESS, "2024-03-12")
     assert problem(client.get(HEAD, path)) == (403, "DATA_SCOPE")
 
 
 def test_a_recipient_is_told_what_may_be_done(client: Client, city: City) -> None:
-    actions = client.get(PARTY, f"/deliveries/{city.sent().id}").json["actions"]
+    actions = content(client.get(PARTY, f"/deliveries/{city.sent().id}"))["actions"]
     assert {action["action"]: action["allowed"] for action in actions} == {"open": True}
 
 
@@ -183,18 +189,19 @@ def test_a_repeated_command_gets_the_same_answer_and_does_nothing(client: Client
 def test_a_subscription_is_requested_approved_activated_and_its_record_read(client: Client, city: City) -> None:
     made = client.post(DEPARTMENT, "/subscriptions", REQUEST)
     assert made.status_code == 201, made.text
-    path = f"/subscriptions/{made.json['id']}"
-    assert (made.headers["Location"], made.json["unit"], made.json["fields"]) == (
+    asked = content(made)
+    path = f"/subscriptions/{asked['id']}"
+    assert (made.headers["Location"], asked["unit"], asked["fields"]) == (
         path,
         FINANCE,
         {name: sorted(names) for name, names in REQUEST["fields"].items()},
     )
-    assert client.take(APPROVER, path, "approve", {"reason": "用途正当"}).json["state"] == "APPROVED"
-    assert client.take(SECURITY, path, "activate").json["activated_on"] == "2024-03-04"
+    assert content(client.take(APPROVER, path, "approve", {"reason": "用途正当"}))["state"] == "APPROVED"
+    assert content(client.take(SECURITY, path, "activate"))["activated_on"] == "2024-03-04"
     event = city.inspection()
     city.receive(event)
     for who in (DEPARTMENT, APPROVER):
-        (item,) = client.get(who, f"{path}/deliveries").json["items"]
+        (item,) = content(client.get(who, f"{path}/deliveries"))["items"]
         assert item | {"id": "…"} == {
             "id": "…",
             "event": event.id,
@@ -209,7 +216,7 @@ def test_a_subscription_is_requested_approved_activated_and_its_record_read(clie
     assert problem(client.get(SECURITY, f"{path}/deliveries")) == (403, "FORBIDDEN")
     other = DEPARTMENT | {"sub": "dept-other", "scope": {"unit": "420200-OTHER"}}
     assert problem(client.get(other, f"{path}/deliveries")) == (403, "DATA_SCOPE")
-    assert client.take(SECURITY, path, "suspend", {"reason": "测试结束"}).json["state"] == "SUSPENDED"
+    assert content(client.take(SECURITY, path, "suspend", {"reason": "测试结束"}))["state"] == "SUSPENDED"
 
 
 @pytest.mark.parametrize(
@@ -248,7 +255,7 @@ def test_a_request_that_may_not_be_is_refused_with_its_code(client: Client, chan
 
 
 def test_what_may_be_asked_for_is_listed_with_classes(client: Client) -> None:
-    found = client.get(DEPARTMENT, "/event-types").json
+    found = content(client.get(DEPARTMENT, "/event-types"))
     assert found["departments"] == ["audit-bureau", "finance-bureau"]
     types = {item["type"]: item for item in found["items"]}
     assert types["assessment.deduction.changed.v1"]["subject_class"] == "L3"
@@ -287,6 +294,6 @@ def test_the_routes_are_these(client: Client) -> None:
 
 
 def test_the_api_describes_itself(client: Client) -> None:
-    document = client.client.get("/openapi.json").json
+    document = content(client.client.get("/openapi.json"))
     assert document["openapi"] == "3.1.0"
     assert "/deliveries/{case_id}/sign" in document["paths"]

@@ -48,8 +48,7 @@ def test_everybody_responsible_is_sent_a_notice_of_their_own(city: City) -> None
         assert (each.correlationid, each.causationid) == ("correlation-of-the-event", event.id)
         assert (each.actor, each.rulepack) == ("system:notification", "LOCAL-HS-2016@1")
     direct, lead = city.of(event)
-    with city.acting(SYSTEM) as uow:
-        texts = [uow.session.get_one(DeliveryRow, case.id).content for case in (lead, direct)]
+    texts = [city.text(case) for case in (lead, direct)]
     assert "张甲" in texts[0]
     assert "主要领导责任" in texts[0]
     assert "直接分管责任" in texts[1]
@@ -91,8 +90,7 @@ def test_a_decision_goes_to_who_asked(city: City, applicant: Any, kind: str, rec
     assert (told.data["document"], told.data["ref"]) == ("TOLERANCE_DECISION", event.subject)
     assert told.data["recipient"] == {"kind": kind, "id": recipient}
     (case,) = city.of(event)
-    with city.acting(SYSTEM) as uow:
-        content = uow.session.get_one(DeliveryRow, case.id).content
+    content = city.text(case)
     assert "减责" in content
     assert "0.5" in content
 
@@ -100,8 +98,7 @@ def test_a_decision_goes_to_who_asked(city: City, applicant: Any, kind: str, rec
 def test_a_denial_without_a_factor_reads_as_one(city: City) -> None:
     event = city.tolerance(decision="DENY", factor=None)
     city.receive(event)
-    with city.acting(SYSTEM) as uow:
-        content = uow.session.get_one(DeliveryRow, city.of(event)[0].id).content
+    content = city.text(city.of(event)[0])
     assert "系数 1.0" in content
     assert "不予容错" in content
 

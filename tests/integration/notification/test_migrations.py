@@ -5,8 +5,8 @@ from sqlalchemy.engine import make_url
 
 from citybus import migrations
 from citybus.processes import migrations_of
+from dandang.local.provision import ServiceDatabase
 from notification.persistence.models import Base
-from tests.support.postgres import ServiceDatabase
 
 
 def test_up_down_and_up_again_leave_no_drift(database: ServiceDatabase) -> None:

@@ -61,7 +61,7 @@ def raised_codes() -> set[str]:
     for node in sources():
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Refusal":
             assert isinstance(node.args[0], ast.Constant)
-            codes.add(node.args[0].value)
+            codes.add(str(node.args[0].value))
     return codes
 
 

@@ -91,12 +91,13 @@ def test_nobody_sees_what_is_not_sent_and_no_head_what_is_for_a_cadre() -> None:
 
 
 def test_the_unit_has_a_part_only_once_the_paper_is_due() -> None:
-    assert (rules.scope(a_delivery()).units, rules.scope(a_delivery()).persons) == (frozenset(), {LEAD})
-    assert rules.scope(a_delivery(**PAPER)).units == {BUREAU}
-    assert (rules.scope(a_delivery(**TO_UNIT)).units, rules.scope(a_delivery(**TO_UNIT)).persons) == (
-        {BUREAU},
-        frozenset(),
-    )
+    def concerned(**changes: Any) -> list[str]:
+        found = rules.scope(a_delivery(**changes))
+        return sorted({*found.units, *found.persons})
+
+    assert concerned() == [LEAD]
+    assert concerned(**PAPER) == sorted([LEAD, BUREAU])
+    assert concerned(**TO_UNIT) == [BUREAU]
     assert not rules.scope(a_delivery(state="QUEUED")).disclosed
 
 
