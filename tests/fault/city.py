@@ -17,6 +17,7 @@ from citybus import dead, freshness, topology
 from citybus.broker.dead import RabbitDeadQueue
 from citybus.clock import SystemClock
 from citybus.dead import DeadLetter
+from citybus.envelope import CONTENT_TYPE
 from citybus.outbox import EVENTS
 from citybus.unit_of_work import Units
 from dandang.local import provision
@@ -55,7 +56,8 @@ class City:
     def publish(self, queue: str, body: bytes) -> None:
         """Put a message into a queue, past every exchange."""
         with closing(pika.BlockingConnection(pika.URLParameters(self.vhost.amqp_url))) as connection:
-            connection.channel().basic_publish("", queue, body, pika.BasicProperties(delivery_mode=2))
+            properties = pika.BasicProperties(content_type=CONTENT_TYPE, delivery_mode=2)
+            connection.channel().basic_publish("", queue, body, properties)
 
     def letters(self, queue: str) -> list[DeadLetter]:
         """Return the dead letters of a work queue."""
