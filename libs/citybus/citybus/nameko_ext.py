@@ -24,6 +24,7 @@ import random
 import signal
 import sys
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import FrameType, TracebackType
@@ -77,7 +78,7 @@ class Units(DependencyProvider):  # type: ignore[misc]  # Nameko has no types
         return runtime.units
 
 
-class _Looping(Entrypoint):  # type: ignore[misc]  # Nameko has no types
+class _Looping(Entrypoint, ABC):  # type: ignore[misc]  # Nameko has no types
     """An entrypoint that is a loop in a green thread of its own."""
 
     def setup(self) -> None:
@@ -99,17 +100,20 @@ class _Looping(Entrypoint):  # type: ignore[misc]  # Nameko has no types
         if not self._over:
             self._thread.kill()
 
+    @abstractmethod
     def prepare(self, runtime: Runtime) -> None:
         """Make what the loop needs, without connecting."""
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def loop(self) -> None:
         """Work until `leave`."""
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def leave(self) -> None:
         """Let `loop` return after what is in hand."""
-        raise NotImplementedError
+        ...
 
     def _run(self) -> None:
         try:
