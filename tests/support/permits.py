@@ -1,5 +1,6 @@
 """A small case type, written only from what a service may write: it shows that a new one needs no shared code."""
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -136,16 +137,18 @@ def visible(actor: Actor) -> ColumnElement[bool]:
     return or_(Permit.unit.in_(actor.units), Permit.holder == actor.person if actor.person else false())
 
 
-def permits(folder: Path, after: dict[str, Any] | None = None) -> Cases:
-    """Return the bound case type; its rule pack is written to `folder`."""
+def permits(
+    folder: Path, after: dict[str, Any] | None = None, *, case_type: CaseType = PERMIT, **bindings: Any
+) -> Cases:
+    """Return the bound case type; its rule pack is written to `folder`. `bindings` replace what it is bound to."""
     (folder / "toy.yaml").write_text(PACK, encoding="utf-8")
     packs = rulepack.RulePacks.load([folder])
 
     def rules(day: date) -> rulepack.Rules:
         return packs.at(day, "420200")
 
-    return Cases(
-        PERMIT,
+    bound = Cases(
+        case_type,
         model=Permit,
         rules=rules,
         payload=payload,
@@ -156,3 +159,4 @@ def permits(folder: Path, after: dict[str, Any] | None = None) -> Cases:
         forms={"create": PermitForm, "note": RemarkForm},
         after=after or {},
     )
+    return replace(bound, **bindings)

@@ -15,16 +15,17 @@ from sqlalchemy import text  # noqa: E402
 
 from citybus.broker.consumer import Limits, RabbitInbound  # noqa: E402
 from citybus.broker.publisher import PikaPublisher  # noqa: E402
-from citybus.consumer import Batch, Timing  # noqa: E402
+from citybus.consumer import Batch, Inbound, Timing  # noqa: E402
 from citybus.database import engine  # noqa: E402
 from citybus.envelope import Event  # noqa: E402
 from citybus.inbox import Handler, Order, Subscription  # noqa: E402
 from citybus.nameko_ext import Runtime, consume, every, run_worker, units_of_work  # noqa: E402
+from citybus.testing.consumer import MemoryInbound  # noqa: E402
 from citybus.unit_of_work import UnitOfWork  # noqa: E402
 from tests.support.stock import CONTEXT, PACKED, QUEUE, Packed, Stock, write_effect  # noqa: E402
 
 TOLD = json.loads(os.environ["STOCK_TOLD"])
-"""amqp, database: URLs; heartbeat: seconds; also_broken: whether a provider raises."""
+"""amqp, database: URLs; heartbeat: seconds; also_broken: whether a provider raises; no_queue: whether the queue, one in memory, is missing."""
 
 
 def handle(uow: UnitOfWork, event: Event, data: Any) -> None:
@@ -93,8 +94,12 @@ class Worker:
             raise KeyError("a run that fails is not the last")
 
 
-def inbound(subscription: Subscription) -> RabbitInbound:
+def inbound(subscription: Subscription) -> Inbound:
     """Return the inbound side of a queue."""
+    if TOLD.get("no_queue"):
+        memory = MemoryInbound()
+        memory.missing = True
+        return memory
     return RabbitInbound(
         TOLD["amqp"],
         subscription.queue,

@@ -8,7 +8,10 @@ from sqlalchemy import text
 
 from citybus import freshness
 from citybus.errors import Refusal
-from tests.support.mechanism import Mechanism
+from citybus.inbox import Order, Subscription, apply_batch
+from tests.support.inbound import make_event
+from tests.support.mechanism import CONTEXT, Mechanism
+from tests.support.stock import arrival
 
 
 def age(mechanism: Mechanism, source: str, seconds: int) -> None:
@@ -75,3 +78,17 @@ def test_a_heartbeat_that_waited_in_the_queue_shows_its_age(mechanism: Mechanism
         assert freshness.stale(session, "assessment") == ["assessment"]
         freshness.note_heartbeat(session, "assessment", datetime.now(UTC) + timedelta(hours=1))
         assert freshness.ages(session)["assessment"] < timedelta(minutes=1)
+
+
+def test_a_queue_that_brings_facts_notes_the_heartbeats_that_come_with_them(mechanism: Mechanism) -> None:
+    facts = Subscription("stock.shop", Order.NEWEST, freshness.hears("shop"))
+    beat = make_event(
+        "service/shop",
+        type="shop.service.heartbeat.v1",
+        data={"service": "shop", "sent_at": (datetime.now(UTC) - timedelta(seconds=20)).isoformat(), "more": 1},
+    )
+    with mechanism.units(CONTEXT) as uow:
+        apply_batch(uow, facts, [arrival(facts, beat)])
+        uow.commit()
+    with mechanism.session() as session:
+        assert timedelta(seconds=20) <= freshness.ages(session)["shop"] < timedelta(minutes=1)

@@ -248,6 +248,13 @@ def test_missing_queue_ends_the_process_with_a_clear_message(works: Works) -> No
     assert "dandang topology apply" in worker.said()
 
 
+def test_timer_beside_a_missing_queue_ends_with_the_process(works: Works, stock_database: ServiceDatabase) -> None:
+    with timer_tables(stock_database, rows=1):
+        worker = works.start(no_queue=True, timer=True)
+        assert worker.ended() == os.EX_CONFIG
+    assert "stock: the queue does not exist" in worker.said()
+
+
 def test_refused_password_ends_the_process_with_a_clear_message(works: Works) -> None:
     worker = works.start(amqp=works.queues.vhost.url_of("nobody", "wrong"))
     assert worker.ended() == os.EX_CONFIG

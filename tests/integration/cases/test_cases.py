@@ -1,6 +1,7 @@
 """Cases: every transition is checked, recorded and published in one commit, or changes nothing."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ from sqlalchemy import create_engine, func, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from citybus import tables
-from citybus.cases import Actor, Cases, timers
+from citybus.cases import Actor, Arm, Cases, CaseType, Reach, Scope, Step, timers
 from citybus.cases.perform import system_actor
 from citybus.cases.tables import case_approvals, case_steps
 from citybus.clock import ZONE, FixedClock
@@ -254,9 +255,14 @@ def test_reading_is_within_the_scope_and_leaves_an_audit_entry(units: Units, cas
 
 
 def test_a_missing_case_is_not_found(units: Units, cases: Cases) -> None:
-    with acting(units, CLERK) as uow, pytest.raises(Refusal) as caught:
-        cases.read(uow, "00000000-0000-7000-8000-000000000000", CLERK)
-    assert (caught.value.code, caught.value.status) == ("NOT_FOUND", 404)
+    missing = "00000000-0000-7000-8000-000000000000"
+    for attempt in (
+        lambda uow: cases.read(uow, missing, CLERK),
+        lambda uow: cases.take(uow, missing, "submit", CLERK, {}, 1),
+    ):
+        with acting(units, CLERK) as uow, pytest.raises(Refusal) as caught:
+            attempt(uow)
+        assert (caught.value.code, caught.value.status) == ("NOT_FOUND", 404)
 
 
 def test_a_hook_that_fails_undoes_the_step(units: Units, tmp_path: Any) -> None:
@@ -282,3 +288,247 @@ def test_the_rules_of_the_step_s_day_apply(units: Units, cases: Cases) -> None:
             select(case_steps.c.rule_packs).where(case_steps.c.case_id == case.id).order_by(case_steps.c.number.desc())
         ).first()
     assert packs == ["TOY-2024@1"]
+
+
+def changed(case_type: CaseType, action: str, **changes: Any) -> CaseType:
+    """Return `case_type` with `action` (or `create`) declared otherwise."""
+    if action == "create":
+        return replace(case_type, create=replace(case_type.create, **changes))
+    return replace(case_type, actions={**case_type.actions, action: replace(case_type.actions[action], **changes)})
+
+
+def not_opened(units: Units, cases: Cases, actor: Actor, **form: Any) -> Refusal:
+    before = picture(units)
+    with acting(units, actor) as uow, pytest.raises(Refusal) as caught:
+        cases.open(uow, actor, FORM | form)
+    assert picture(units) == before
+    return caught.value
+
+
+def deadlines_of(units: Units, case: Any) -> dict[str, Any]:
+    """Return kind → row of the deadlines that were armed for the case."""
+    with acting(units, CLERK) as uow:
+        rows = uow.session.execute(select(tables.deadlines).where(tables.deadlines.c.ref == f"permit/{case.id}"))
+        return {row.kind: row for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("actor", "code", "status"),
+    [
+        (HOLDER, "FORBIDDEN", 403),
+        (Actor("x", frozenset({"CLERK"}), units=frozenset({"U9"})), "DATA_SCOPE", 403),
+        (Actor("x", frozenset({"CLERK"}), units=None, unit="U1"), "AVOIDANCE", 422),
+    ],
+)
+def test_role_scope_and_avoidance_are_checked_where_a_case_is_opened(
+    units: Units, cases: Cases, actor: Actor, code: str, status: int
+) -> None:
+    error = not_opened(units, cases, actor)
+    assert (error.code, error.status) == (code, status)
+
+
+def test_the_service_itself_opens_a_case_in_answer_to_an_event(units: Units, cases: Cases) -> None:
+    service = system_actor("toy")
+    with acting(units, service) as uow:
+        case = cases.open(uow, service, FORM, "00000000-0000-7000-8000-0000000000aa")
+        uow.commit()
+    with acting(units, CLERK) as uow:
+        (step,) = cases.history(uow.session, case.id)
+    assert (case.id, case.state) == ("00000000-0000-7000-8000-0000000000aa", "DRAFT")
+    assert step["actor"] == "system:toy"
+
+
+def test_somebody_opens_a_case_of_their_own_where_it_is_declared_so(units: Units, tmp_path: Any) -> None:
+    cases = permits(tmp_path, case_type=changed(PERMIT, "create", allow={"HOLDER": Reach.SELF}))
+    with acting(units, HOLDER) as uow:
+        assert cases.open(uow, HOLDER, FORM).holder == "p-holder"
+    assert not_opened(units, cases, HOLDER, holder="p-other").code == "DATA_SCOPE"
+
+
+def test_a_case_that_needs_no_form_is_opened_without_one(units: Units, tmp_path: Any) -> None:
+    """What the case holds is set where the service writes it down; the declaration has no effect and no event."""
+
+    def fill(uow: UnitOfWork, case: Any, action: str, form: Any) -> None:
+        case.unit, case.holder, case.amount, case.remarks = "U1", "p-holder", 1, []
+
+    cases = permits(tmp_path, case_type=changed(PERMIT, "create", effect=None, event=None), facts=fill)
+    with acting(units, CLERK) as uow:
+        case = cases.open(uow, CLERK, {})
+        uow.commit()
+        assert uow.published == []
+    with acting(units, CLERK) as uow:
+        assert [step["action"] for step in cases.history(uow.session, case.id)] == ["create"]
+
+
+def secret(case: Any) -> Scope:
+    return Scope(frozenset({case.unit}), frozenset({case.holder}), disclosed=False)
+
+
+def test_until_it_is_disclosed_only_officers_know_of_a_case_and_keep_away_from_their_own(
+    units: Units, tmp_path: Any
+) -> None:
+    cases = permits(tmp_path, scope=secret)
+    case = opened(units, cases)
+    head = Actor("head", frozenset({"HEAD"}), unit="U1")
+    own = Actor("own", frozenset({"CLERK"}), units=None, person="p-holder", unit="OFFICE")
+    colleague = Actor("colleague", frozenset({"CLERK"}), units=None, person="p-9", unit="U1")
+    with acting(units, CLERK) as uow:
+        assert cases.read(uow, case.id, CLERK).id == case.id
+        for reader in (HOLDER, head, own, colleague):
+            with pytest.raises(Refusal) as caught:
+                cases.read(uow, case.id, reader)
+            assert caught.value.code == "DATA_SCOPE"
+    assert refused(units, cases, case, "submit", head).code == "DATA_SCOPE"
+    assert refused(units, cases, case, "submit", own).code == "AVOIDANCE"
+    disclosed = permits(tmp_path)
+    with acting(units, CLERK) as uow:
+        for reader in (HOLDER, head, own, colleague):
+            assert disclosed.read(uow, case.id, reader).id == case.id
+
+
+def test_a_role_that_reads_no_case_neither_reads_nor_lists(units: Units, cases: Cases) -> None:
+    case = opened(units, cases)
+    trainer = Actor("t", frozenset({"TRAINER"}), units=None)
+    with acting(units, trainer) as uow:
+        with pytest.raises(Refusal) as reading:
+            cases.read(uow, case.id, trainer)
+        with pytest.raises(Refusal) as listing:
+            cases.listing(trainer)
+        assert case.id in {found.id for found in uow.session.scalars(cases.listing(HOLDER))}
+    assert [error.value.code for error in (reading, listing)] == ["FORBIDDEN", "FORBIDDEN"]
+    assert reading.value.figures["roles"] == ["BOARD", "CLERK", "HEAD", "HOLDER"]
+
+
+def test_the_avoidance_and_the_first_consent_show_in_the_list_of_actions(units: Units, cases: Cases) -> None:
+    case = opened(units, cases)
+    taken(units, cases, case, "submit", CLERK)
+    taken(units, cases, case, "approve", BOARD)
+    member = Actor("m", frozenset({"BOARD"}), units=None, unit="U1")
+
+    def why(actor: Actor) -> str | None:
+        with acting(units, actor) as uow:
+            found = cases.options(uow, uow.session.get_one(Permit, case.id), actor)
+        (approve,) = [option for option in found if option["action"] == "approve"]
+        return None if approve["allowed"] else approve["why"]["code"]
+
+    assert (why(BOARD), why(member), why(OTHER)) == ("SAME_PERSON", "AVOIDANCE", None)
+    with acting(units, HOLDER) as uow:
+        own = {option["action"]: option for option in cases.options(uow, uow.session.get_one(Permit, case.id), HOLDER)}
+    # Whoever acts for themself is a party and need not keep away.
+    assert own["note"]["allowed"]
+
+
+def refuse_with_a_duty(step: Step) -> None:
+    if step.form.get("amount", step.case.amount) > 100:
+        raise Refusal("TOO_MUCH", zh="超过限额", en="above the limit", committed=True)
+
+
+def signal(uow: UnitOfWork, step: Step) -> None:
+    uow.audit("permit.signal", f"permit/{step.action}")
+
+
+@pytest.mark.parametrize("action", ["create", "submit"])
+def test_a_refusal_with_a_duty_records_it_and_leaves_the_case_as_it_is(
+    units: Units, tmp_path: Any, action: str
+) -> None:
+    dutiful = changed(PERMIT, action, guards=(refuse_with_a_duty,))
+    cases = permits(tmp_path, case_type=dutiful, duties={"TOO_MUCH": signal})
+    small = opened(units, cases)
+    case = small if action == "create" else opened(units, permits(tmp_path), amount=101)
+    with acting(units, CLERK) as uow:
+        attempts = {
+            "create": lambda: cases.open(uow, CLERK, FORM | {"amount": 101}),
+            "submit": lambda: cases.take(uow, case.id, "submit", CLERK, {}, 1),
+        }
+        with pytest.raises(Refusal) as caught:
+            attempts[action]()
+        assert caught.value.committed
+        uow.commit()
+    with acting(units, CLERK) as uow:
+        found = uow.session.get_one(Permit, case.id)
+        signals = uow.session.scalars(
+            select(tables.audit_entries.c.target).where(
+                tables.audit_entries.c.action == "permit.signal",
+                tables.audit_entries.c.target == f"permit/{action}",
+            )
+        ).all()
+        steps = [step["action"] for step in cases.history(uow.session, case.id)]
+        assert (found.state, found.version, steps) == ("DRAFT", 1, ["create"])
+    assert signals == [f"permit/{action}"]
+
+
+def reminding(**arm: Any) -> CaseType:
+    """Return permits whose submission arms a deadline that only warns; retouching the permit closes it."""
+    armed = changed(PERMIT, "submit", arms=(Arm("permit.reminder", "permit.notice", **arm),))
+    return changed(armed, "retouch", closes=("permit.reminder",))
+
+
+def test_a_period_runs_from_where_its_declaration_says_or_not_at_all(units: Units, tmp_path: Any) -> None:
+    later = START + timedelta(days=7)
+    postponed = permits(tmp_path, case_type=reminding(start=lambda step: None if step.case.amount > 50 else later))
+    runs, waits = opened(units, postponed), opened(units, postponed, amount=51)
+    taken(units, postponed, runs, "submit", CLERK)
+    taken(units, postponed, waits, "submit", CLERK)
+    row = deadlines_of(units, runs)["permit.reminder"]
+    # Monday 11 March 2024 and three working days: over when Thursday 14 March is over.
+    assert (row.due_at.astimezone(ZONE), row.warn_at) == (datetime(2024, 3, 15, tzinfo=ZONE), None)
+    assert deadlines_of(units, waits) == {}
+
+
+def test_a_step_closes_the_deadline_that_waited_for_it(units: Units, tmp_path: Any) -> None:
+    cases = permits(tmp_path, case_type=reminding())
+    case = opened(units, cases)
+    taken(units, cases, case, "submit", CLERK)
+    assert deadlines_of(units, case)["permit.reminder"].state == "ARMED"
+    taken(units, cases, case, "retouch", CLERK)
+    assert deadlines_of(units, case)["permit.reminder"].state == "SATISFIED"
+
+
+def test_a_deadline_without_a_step_tells_that_people_let_it_pass_and_moves_nothing(units: Units, tmp_path: Any) -> None:
+    cases = permits(tmp_path, case_type=reminding())
+    case = opened(units, cases)
+    taken(units, cases, case, "submit", CLERK)
+    assert isinstance(units.clock, FixedClock)
+    units.clock.set(deadlines_of(units, case)["permit.reminder"].due_at)
+    fire_due(units, timers.handlers([cases]))
+    assert deadlines_of(units, case)["permit.reminder"].state == "FIRED"
+    with acting(units, CLERK) as uow:
+        found = uow.session.get_one(Permit, case.id)
+        assert (found.state, found.version) == ("SUBMITTED", 2)
+
+
+def test_a_deadline_leaves_a_case_alone_that_moved_on_by_itself(units: Units, tmp_path: Any) -> None:
+    cases = permits(tmp_path, case_type=reminding(then="note"))
+    case = opened(units, cases)
+    taken(units, cases, case, "submit", CLERK)
+    taken(units, cases, case, "refuse", BOARD, {"reason": "no room"})
+    assert isinstance(units.clock, FixedClock)
+    units.clock.set(deadlines_of(units, case)["permit.reminder"].due_at)
+    fire_due(units, timers.handlers([cases]))
+    assert deadlines_of(units, case)["permit.reminder"].state == "FIRED"
+    with acting(units, CLERK) as uow:
+        found = uow.session.get_one(Permit, case.id)
+        assert (found.state, found.version) == ("REFUSED", 3)
+
+
+def test_a_period_of_the_rules_is_over_at_the_same_instant_for_a_guard_as_for_the_deadline(
+    units: Units, tmp_path: Any
+) -> None:
+    told: list[datetime] = []
+
+    def note_period(step: Step) -> None:
+        told.extend([step.due("permit.notice"), step.due("permit.notice", START + timedelta(days=7))])
+
+    cases = permits(tmp_path, case_type=changed(reminding(), "submit", guards=(note_period,)))
+    case = opened(units, cases)
+    taken(units, cases, case, "submit", CLERK)
+    armed = deadlines_of(units, case)["permit.reminder"].due_at
+    assert told == [armed, datetime(2024, 3, 15, tzinfo=ZONE)]
+
+
+def test_a_case_type_where_nothing_is_confirmed_twice_takes_its_steps_at_once(units: Units, tmp_path: Any) -> None:
+    cases = permits(tmp_path, case_type=changed(PERMIT, "approve", eyes=1))
+    case = opened(units, cases)
+    taken(units, cases, case, "submit", CLERK)
+    done, _ = taken(units, cases, case, "approve", BOARD)
+    assert done.state == "APPROVED"
