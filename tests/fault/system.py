@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -286,7 +287,11 @@ class Toy:
         How quick a city recovers depends on the machine; that it does by itself is what is asserted.
         """
         before, began = self.effects() if since is None else since, time.monotonic()
-        eventually(lambda: self.effects() > before, within=within, what="events take effect")
+        try:
+            eventually(lambda: self.effects() > before, within=within, what="events take effect")
+        except AssertionError as error:
+            reasons = Counter(letter.reason for queue in self.consumers for letter in self.letters(queue))
+            raise AssertionError(f"{error}; {before} effects; {self.on_its_way()}; dead: {dict(reasons)}") from None
         took = time.monotonic() - began
         self.history.append({"op": "recovery", "seconds": round(took, 3)})
         return took
