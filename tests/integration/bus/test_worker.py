@@ -113,6 +113,7 @@ def test_events_take_effect_once_and_sigterm_ends_the_process_in_order(works: Wo
     worker = works.consuming()
     works.queues.put(*(delivery_of(event) for event in events[600:]), *(delivery_of(event) for event in events[:50]))
     eventually(lambda: len(works.stock.effects()) == 1200, within=30, what="all applied")
+    eventually(lambda: works.queues.count() == 0, within=30, what="the repeated deliveries are taken as well")
     assert worker.stop() == 0, worker.said()
     assert set(works.stock.per_event().values()) == {1}
     assert works.queues.count() == 0
