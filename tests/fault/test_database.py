@@ -4,7 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 
 import psycopg2
 import pytest
@@ -36,11 +36,13 @@ def _stop_at_once(server: Postgres) -> None:
 def _freeze(server: Postgres) -> None:
     assert server.running is not None
     members = process.family(server.running.pid)
-    for member in members:
-        os.kill(member.pid, signal.SIGSTOP)
-    time.sleep(FROZEN_SECONDS)
-    for member in members:
-        os.kill(member.pid, signal.SIGCONT)
+    for number in (signal.SIGSTOP, signal.SIGCONT):
+        for member in members:
+            # A session's own process may have ended since.
+            with suppress(ProcessLookupError):
+                os.kill(member.pid, number)
+        if number is signal.SIGSTOP:
+            time.sleep(FROZEN_SECONDS)
 
 
 @pytest.mark.parametrize("fault", [_kill, _stop_at_once, _freeze])

@@ -40,8 +40,10 @@ LADDER: Final = ("1s", "10s", "1m", "10m")
 
 ALONE_FROM: Final = 3
 """A message that was delivered again so often may be what kills the process: it is handled, and fetched, alone."""
-PARK_FROM: Final = 8
-"""A message that was delivered again so often is parked unread, well before the broker's own delivery limit."""
+PARK_FROM: Final = 12
+"""A message that was delivered again so often is parked unread, well before the broker's own delivery limit.
+
+High enough that a message which only happened to be in hand at many kills is not taken for the one that kills."""
 
 ATTEMPTS: Final = "city-attempts"
 REASON: Final = "city-reason"

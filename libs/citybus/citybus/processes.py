@@ -33,6 +33,8 @@ from citybus.telemetry.health import Health, HealthServer
 
 CHECKPOINT_SECONDS: Final = 300.0
 JOB_STUCK_AFTER_SECONDS: Final = 900.0
+# A turn may wait for a connection, a blocked broker and a slow database, one after the other.
+RELAY_STUCK_AFTER_SECONDS: Final = 90.0
 
 logger = logs.get(__name__)
 
@@ -144,7 +146,7 @@ def _relay(built: Service, found: RelaySettings) -> Callable[[], int]:
 
     wanted = topology.load(found.topology_dir, SystemClock().today()).routes(found.service, EVENTS)
     vhost = unquote(urlsplit(found.amqp_url).path.removeprefix("/"))
-    health = Health()
+    health = Health(stuck_after=RELAY_STUCK_AFTER_SECONDS)
     stop = threading.Event()
 
     def work() -> int:

@@ -253,11 +253,18 @@ class TestTroubledBroker:
     def test_broker_killed_during_a_batch_loses_nothing_that_it_confirmed(self, own_broker: Broker) -> None:
         declare(own_broker.amqp_url)
         batch = [message(body=b"x" * 500) for _ in range(20_000)]
-        with closing(PikaPublisher(own_broker.amqp_url, app_id="supervision", limits=LIMITS)) as publisher:
+        answers: list[float] = []
+        kill = threading.Thread(target=own_broker.kill)
+
+        def answered(seconds: float) -> None:
+            answers.append(seconds)
+            if len(answers) == 20:
+                kill.start()
+
+        told = PikaPublisher(own_broker.amqp_url, app_id="supervision", limits=LIMITS, on_confirm=answered)
+        with closing(told) as publisher:
             assert eventually(publisher.tend)
             assert publisher.publish(batch[:1]) == [CONFIRMED]
-            kill = threading.Timer(0.2, own_broker.kill)
-            kill.start()
             outcomes = publisher.publish(batch)
             kill.join()
             assert {CONFIRMED, UNKNOWN, HELD} == set(outcomes)
