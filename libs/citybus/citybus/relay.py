@@ -99,12 +99,14 @@ class Pace:
     """How the relay goes: `batch` in rows, the others in seconds.
 
     `poll` is the longest wait for a notice of new rows; `stand_by` the wait for a lock that another one holds, or for
-    an absent database or broker; `measure` the time between two measurements of the backlog. A declined row waits
+    an absent database or broker; `linger` the rest after a batch that was not full, so that events which come one by one
+    travel a few together and cost each end less; `measure` the time between two measurements of the backlog. A declined row waits
     `retry_first`, doubled each time up to `retry_most`.
     """
 
     batch: int = 1000
     poll: float = 0.5
+    linger: float = 0.01
     stand_by: float = 0.25
     measure: float = 5.0
     retry_first: float = 1.0
@@ -216,8 +218,8 @@ class Relay:
             rows = self._store.fetch(self._pace.batch)
             if rows:
                 self._record(rows, self._publisher.publish([row.message for row in rows]))
-            else:
-                self._wake_up.wait(self._pace.poll)
+                return 0 if len(rows) == self._pace.batch else self._pace.linger
+            self._wake_up.wait(self._pace.poll)
             return 0
         except LeadershipLost:
             self._stand_down()

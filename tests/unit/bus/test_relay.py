@@ -16,7 +16,7 @@ from citybus.testing.publisher import MemoryBroker, MemoryPublisher
 from citybus.testing.relay import MemoryLeadership, MemoryOutbox, MemoryRoutes, MemoryWakeUp
 from tests.support.waiting import eventually
 
-PACE = Pace(batch=5, poll=7.0, stand_by=3.0, measure=0.0, retry_first=1.0, retry_most=8.0)
+PACE = Pace(linger=0, batch=5, poll=7.0, stand_by=3.0, measure=0.0, retry_first=1.0, retry_most=8.0)
 
 
 @dataclass
