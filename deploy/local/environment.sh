@@ -50,7 +50,9 @@ if [ ! -e "$venv/base" ] || [ "$(cat "$venv/base")" != "$base" ]; then
     printf '%s\n' "$base" >"$venv/base"
 fi
 say "安装依赖 installing $lock"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --requirement "$lock"
+# The lock names everything that is needed, so nothing is resolved: older pips ask for pins of extras that the lock has without the extra.
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement "$lock"
+"$venv/bin/python" -m pip check --disable-pip-version-check >/dev/null
 
 link
 stamp "$wanted" >"$venv/installed-$wanted"

@@ -101,7 +101,7 @@ class Queues:
 
     def take(self, queue: str | None = None) -> list[Delivery]:
         """Take every ready message off a queue."""
-        taken = []
+        taken: list[Delivery] = []
         with self.channel() as channel:
             while True:
                 method, properties, body = channel.basic_get(queue or self.queue, auto_ack=True)

@@ -7,7 +7,7 @@ import os
 import uuid
 from datetime import UTC, datetime
 
-from flask import Flask, jsonify, request
+from flask import Flask, Response, jsonify, request
 from sqlalchemy import create_engine, insert
 from sqlalchemy.orm import sessionmaker
 
@@ -23,7 +23,7 @@ def build() -> Flask:
     sessions = sessionmaker(create_engine(os.environ["PRODUCER_URL"], pool_size=8, max_overflow=10))
 
     @app.post("/permits")
-    def create() -> tuple[object, int]:
+    def create() -> tuple[Response, int]:
         form = request.get_json()
         now = datetime.now(UTC)
         key = str(uuid.uuid4())

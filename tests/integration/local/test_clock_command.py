@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -124,7 +125,12 @@ def test_whatever_is_left_is_told(mechanism: Mechanism, surroundings: Surroundin
     with Management(vhost.admin_url) as management:
         for name in ("assessment.x", "assessment.x.dead", "dept.x.events"):
             management.put("queues", vhost.name, name, body={"durable": True, "arguments": {"x-queue-type": "quorum"}})
-            message = {"routing_key": name, "payload": "x", "payload_encoding": "string", "properties": {}}
+            message: dict[str, Any] = {
+                "routing_key": name,
+                "payload": "x",
+                "payload_encoding": "string",
+                "properties": {},
+            }
             management.post("exchanges", vhost.name, "amq.default", "publish", body=message)
     eventually(lambda: vhost.depth("dept.x.events") == 1, within=15, what="the broker to count its queues")
     with pytest.raises(LocalError) as told:

@@ -1,7 +1,7 @@
 """Parameters that many routes share: versions, instants, cursors; and what makes two requests the same."""
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -22,7 +22,7 @@ from citybus.http.versions import unchanged
 
 
 @pytest.fixture
-def app() -> Iterator[Flask]:
+def app() -> Flask:
     return Flask("sample")
 
 
@@ -83,7 +83,7 @@ def test_an_instant_is_asked_for_by_day_or_moment(sent: str | None, read: dateti
 def test_what_is_no_instant_is_refused(sent: Any) -> None:
     with pytest.raises(ValidationError) as refused:
         Query().load({"as_of": sent})
-    assert refused.value.messages["as_of"][0].zh.startswith("应为日期")
+    assert refused.value.messages_dict["as_of"][0].zh.startswith("应为日期")
 
 
 table = Table(

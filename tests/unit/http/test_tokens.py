@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from citybus.http.tokens import FileKeys, KeysAway, TokenRefused, Tokens, read_keys
@@ -39,6 +40,7 @@ def test_eddsa_by_its_old_name_is_accepted(issuer: FakeIssuer) -> None:
     head = encode(orjson.dumps({"alg": "EdDSA", "kid": "first"}))
     body = issuer.token().split(".")[1]
     key = issuer.keys["first"].private_key
+    assert isinstance(key, Ed25519PrivateKey)
     signed = f"{head}.{body}"
     assert tokens_of(issuer).claims(f"{signed}.{encode(key.sign(signed.encode()))}")["sub"] == "officer-1"
 

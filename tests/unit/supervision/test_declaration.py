@@ -61,7 +61,7 @@ def raised_codes() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Refusal":
                 assert isinstance(node.args[0], ast.Constant)
-                codes.add(node.args[0].value)
+                codes.add(str(node.args[0].value))
     return codes | {
         action.same_code
         for case_type in (INSPECTION, FINDING)
