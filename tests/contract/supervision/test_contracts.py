@@ -9,13 +9,14 @@ from citybus.contracts import load
 from citybus.envelope import Event
 from citybus.inbox import Order, read
 from supervision.application.findings import findings
-from supervision.domain import signal
+from supervision.domain import eligibility, signal
 from supervision.domain.finding import FINDING
 from supervision.domain.inspection import INSPECTION
 from supervision.entrypoints.events import subscriptions
 from tests.support.supervision import CONTRACTS, rulebook
 
 PUBLISHED = {
+    eligibility.EVENT: (True, "L3"),
     signal.EVENT: (False, "L3"),
     **{
         action.event: (action.mandatory, case_type.dataclass)

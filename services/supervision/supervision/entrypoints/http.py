@@ -15,11 +15,21 @@ from citybus.http.commands import command, reply, show, transaction
 from citybus.http.paging import PageQuery, page, page_schema
 from citybus.http.parsing import Blueprint, accepts
 from supervision.application import queries
+from supervision.application.eligibility import check_many
 from supervision.application.rulebook import Rulebook
 from supervision.application.store_evidence import store_evidence
 from supervision.domain.evidence import MAX_UPLOAD
 from supervision.persistence.models import SignalRow
-from supervision.schemas.responses import Catalogue, EvidenceView, Pleas, ReportView, SignalView
+from supervision.schemas.requests import EligibilityQuestion, EligibilityQuestions
+from supervision.schemas.responses import (
+    Catalogue,
+    Eligibilities,
+    EligibilityView,
+    EvidenceView,
+    Pleas,
+    ReportView,
+    SignalView,
+)
 
 OFFICERS = ("SUPO.*", "ORG.supervise", "DISC")
 
@@ -55,6 +65,7 @@ def blueprints(inspections: Cases, findings: Cases, rulebook: Rulebook) -> tuple
         _evidence(rulebook),
         _signals(),
         _catalogue(rulebook),
+        _eligibility(),
     )
 
 
@@ -148,5 +159,46 @@ def _catalogue(rulebook: Rulebook) -> Blueprint:
         """Read what the forms may name today, with labels and points."""
         with transaction() as uow:
             return show(Catalogue().dump(queries.catalogue(rulebook.on(uow.clock.today()))))
+
+    return routes
+
+
+def _eligibility() -> Blueprint:
+    routes = Blueprint("eligibility", __name__, url_prefix="/eligibility", description="资格核查 eligibility")
+
+    def answer(uow: Any, cadres: list[str], asked: Mapping[str, Any]) -> list[dict[str, Any]]:
+        as_of = asked.get("as_of") or uow.clock.today()
+        return [
+            {
+                "cadre": found.cadre,
+                "purpose": asked["purpose"],
+                "as_of": as_of,
+                "verdict": found.verdict,
+                "reasons": found.reasons,
+            }
+            for found in check_many(uow, caller(), cadres, asked["purpose"], as_of)
+        ]
+
+    @routes.get("/<string:cadre>")
+    @requires("ORG.*", "DISC")
+    @routes.arguments(EligibilityQuestion, location="query")
+    @routes.response(200, EligibilityView)
+    def one(asked: Mapping[str, Any], cadre: str) -> Response:
+        """Check whether a cadre is eligible for a purpose as of a day. What is not known for sure is PENDING."""
+        with transaction() as uow:
+            content = EligibilityView().dump(answer(uow, [cadre], asked)[0])
+            uow.commit()
+        return show(content, headers={"Cache-Control": "no-store"})
+
+    @routes.post("/checks")
+    @requires("ORG.*", "DISC")
+    @routes.arguments(EligibilityQuestions)
+    @routes.response(200, Eligibilities)
+    def many(asked: Mapping[str, Any]) -> Response:
+        """Check many cadres at once: it changes nothing, and is a POST for the length of the question."""
+        with transaction() as uow:
+            content = Eligibilities().dump({"items": answer(uow, asked["cadres"], asked)})
+            uow.commit()
+        return show(content, headers={"Cache-Control": "no-store"})
 
     return routes

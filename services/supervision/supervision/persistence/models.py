@@ -159,3 +159,22 @@ class CadreRow(Base):
 
     id: Mapped[str] = mapped_column(Text, primary_key=True)
     unit: Mapped[str] = mapped_column(Text)
+
+
+class BarRow(Base):
+    """What bars a cadre (S16): one interval `[start_on, until)` of one source, for the purposes named."""
+
+    __tablename__ = "bars"
+    __table_args__ = (
+        CheckConstraint("until IS NULL OR until > start_on", name="interval"),
+        Index("ix_bars_cadre_until", "cadre", "until"),
+        Index("ix_bars_source", "source"),
+    )
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    source: Mapped[str] = mapped_column(Text)
+    cadre: Mapped[str] = mapped_column(Text)
+    code: Mapped[str] = mapped_column(Text)
+    purposes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    start_on: Mapped[date] = mapped_column(Date)
+    until: Mapped[date | None] = mapped_column(Date)

@@ -7,6 +7,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from citybus.cases.forms import Form
 from citybus.http.translations import Bilingual
+from supervision.domain.eligibility import Purpose
 from supervision.domain.finding import SEVERITIES, Role, Source
 from supervision.domain.inspection import Kind
 
@@ -102,3 +103,19 @@ class Plea(Form):
     """What a responsible cadre answers."""
 
     text = fields.String(required=True, validate=validate.Length(1, MAX_TEXT))
+
+
+MAX_CHECKED = 10_000
+
+
+class EligibilityQuestion(Schema):
+    """What is asked about one cadre (S16): eligible for what, on which day. Without `as_of` it is today."""
+
+    purpose = fields.String(required=True, validate=validate.OneOf([purpose.value for purpose in Purpose]))
+    as_of = fields.Date(metadata={"description": "基准日 the day in question; today where it is left out"})
+
+
+class EligibilityQuestions(EligibilityQuestion):
+    """The same about many."""
+
+    cadres = fields.List(_code(), required=True, validate=[validate.Length(1, MAX_CHECKED), _distinct])

@@ -134,3 +134,26 @@ class Catalogue(Schema):
     finding_types = fields.List(fields.Nested(CatalogueEntry), required=True)
     reason_codes = fields.List(fields.Nested(CatalogueEntry), required=True)
     weights = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
+
+
+class EligibilityReason(Schema):
+    """Why a cadre is barred: a code, and the first day without this reason (null: not known)."""
+
+    code = fields.String(required=True)
+    until = fields.Date(required=True, allow_none=True)
+
+
+class EligibilityView(Schema):
+    """The answer about one cadre."""
+
+    cadre = fields.String(required=True)
+    purpose = fields.String(required=True)
+    as_of = fields.Date(required=True)
+    verdict = fields.String(required=True, metadata={"enum": ["PASS", "BLOCKED", "PENDING"]})
+    reasons = fields.List(fields.Nested(EligibilityReason), required=True)
+
+
+class Eligibilities(Schema):
+    """The answers about many, in the order in which they were named."""
+
+    items = fields.List(fields.Nested(EligibilityView), required=True)
