@@ -25,8 +25,7 @@ from citybus.inbox import Subscription
 from citybus.processes import migrations_of
 from citybus.rulepack import RulePacks
 from citybus.unit_of_work import Context, UnitOfWork, Units
-from supervision.application.findings import findings
-from supervision.application.inspections import inspections
+from supervision.application.case_types import CaseTypes, bind
 from supervision.application.rulebook import Rulebook
 from supervision.application.store_evidence import store_evidence
 from supervision.bootstrap import RULEPACKS
@@ -202,10 +201,17 @@ class City:
     engine: Engine
     clock: FixedClock
     units: Units
-    inspections: Cases
-    findings: Cases
+    cases: CaseTypes
     queues: Mapping[str, Subscription]
     sequences: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def inspections(self) -> Cases:
+        return self.cases.inspections
+
+    @property
+    def findings(self) -> Cases:
+        return self.cases.findings
 
     def acting(self, actor: Actor) -> UnitOfWork:
         return self.units(Context(actor.subject, tuple(sorted(actor.roles)), "test", "correlation"))
@@ -337,9 +343,9 @@ def start_city(database: ServiceDatabase) -> Iterator[City]:
     migrations.upgrade(make_url(database.owner_url), migrations_of("supervision"))
     engine = bus_engine(database.app_url, application="tests")
     clock = FixedClock(MONDAY)
-    bound = findings(rulebook())
+    bound = bind(rulebook())
     units = Units(sessionmaker(engine, expire_on_commit=False), f"/city/{CITY}/supervision", clock)
-    city = City(engine, clock, units, inspections(rulebook()), bound, subscriptions(bound))
+    city = City(engine, clock, units, bound, subscriptions(bound))
     with city.acting(RECORDER) as uow:
         note_heartbeat(uow.session, "assessment", datetime.now(UTC))
         uow.session.add_all(UnitRow(code=code, name=code, kind="CITY_DEPT") for code in (BUREAU, DISTRICT, OFFICE))

@@ -14,8 +14,7 @@ from citybus.rulepack import RulePacks
 from citybus.settings import ApiSettings, ServingSettings
 from citybus.telemetry.health import Health
 from citybus.unit_of_work import Units
-from supervision.application.findings import findings
-from supervision.application.inspections import inspections
+from supervision.application.case_types import bind
 from supervision.application.rulebook import Rulebook
 from supervision.entrypoints.http import blueprints
 from supervision.entrypoints.problems import PROBLEMS
@@ -33,7 +32,7 @@ def load_rules(settings: ServingSettings) -> Rulebook:
 def build(settings: ServingSettings) -> Service:
     """Return the service for the process that `settings` describe. Nothing is connected yet."""
     rulebook = load_rules(settings)
-    bound = inspections(rulebook), findings(rulebook)
+    bound = bind(rulebook)
     engine = database.engine(
         settings.database_url.render_as_string(hide_password=False),
         application=f"{settings.service} {settings.process}",
@@ -48,7 +47,7 @@ def build(settings: ServingSettings) -> Service:
             version=VERSION,
             units=units,
             tokens=tokens_of(settings),
-            blueprints=blueprints(*bound, rulebook),
+            blueprints=blueprints(bound, rulebook),
             health=health,
             own_problems=PROBLEMS,
         )
@@ -57,6 +56,6 @@ def build(settings: ServingSettings) -> Service:
         # Imported here alone: Nameko and eventlet belong to the worker's process.
         from supervision.entrypoints.worker import worker
 
-        return worker(*bound)
+        return worker(bound)
 
     return Service(engine=engine, units=units, api=api, worker=worker)

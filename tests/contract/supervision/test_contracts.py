@@ -8,7 +8,7 @@ import pytest
 from citybus.contracts import load
 from citybus.envelope import Event
 from citybus.inbox import Order, read
-from supervision.application.findings import findings
+from supervision.application.case_types import bind
 from supervision.domain import eligibility, signal
 from supervision.domain.finding import FINDING
 from supervision.domain.inspection import INSPECTION
@@ -25,7 +25,7 @@ PUBLISHED = {
         if action.event
     },
 }
-QUEUES = subscriptions(findings(rulebook()))
+QUEUES = subscriptions(bind(rulebook()))
 CONSUMED = [
     (queue, event_type, path)
     for queue, subscription in QUEUES.items()

@@ -14,6 +14,7 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
 from citybus import tables
+from citybus.cases import Cases
 from citybus.http.access import routes
 from citybus.http.app import create_app
 from citybus.http.tokens import Tokens
@@ -100,7 +101,7 @@ def module_client(module_city: City) -> Client:
         version="1",
         units=module_city.units,
         tokens=Tokens(issuer, issuer=ISSUER, audience=AUDIENCE),
-        blueprints=blueprints(module_city.inspections, module_city.findings, rulebook()),
+        blueprints=blueprints(module_city.cases, rulebook()),
         own_problems=PROBLEMS,
     )
     return Client(app, issuer)
@@ -353,31 +354,30 @@ def test_nothing_is_told_without_a_token(client: Client) -> None:
             assert problem(client.get(admin, path)) == (403, "FORBIDDEN")
 
 
-def test_the_routes_are_these(client: Client) -> None:
+def case_routes(cases: Cases) -> set[tuple[str, str]]:
+    """Return the routes of a case type: reading, opening where somebody may, and one for each action of people."""
+    declared, base = cases.case_type, f"/{cases.case_type.collection}"
+    one = f"{base}/<uuid:case_id>"
+    return {
+        ("GET", base),
+        ("GET", one),
+        ("GET", f"{one}/history"),
+        *([("POST", base)] if declared.create.allow else []),
+        *(("POST", f"{one}/{name.replace('_', '-')}") for name, action in declared.actions.items() if action.allow),
+    }
+
+
+def test_the_routes_are_these(client: Client, city: City) -> None:
     declared = {(route.method, route.path) for route in routes(client.client.application) if route.roles}
-    assert declared == {
+    assert declared == set().union(*map(case_routes, city.cases)) | {
         ("GET", "/catalogue"),
+        ("GET", "/eligibility/<string:cadre>"),
         ("GET", "/evidence/<string(length=64):digest>"),
-        ("GET", "/findings"),
-        ("GET", "/findings/<uuid:case_id>"),
-        ("GET", "/findings/<uuid:case_id>/history"),
         ("GET", "/findings/<uuid:case_id>/pleas"),
-        ("GET", "/inspections"),
-        ("GET", "/inspections/<uuid:case_id>"),
-        ("GET", "/inspections/<uuid:case_id>/history"),
         ("GET", "/inspections/<uuid:case_id>/report"),
         ("GET", "/signals"),
+        ("POST", "/eligibility/checks"),
         ("POST", "/evidence"),
-        ("POST", "/findings"),
-        *(
-            ("POST", f"/findings/<uuid:case_id>/{name}")
-            for name in ("attach", "notify", "plea", "reject", "revise", "sign", "verify")
-        ),
-        ("POST", "/inspections"),
-        *(
-            ("POST", f"/inspections/<uuid:case_id>/{name}")
-            for name in ("approve", "cancel", "close", "report", "revise", "start")
-        ),
     }
 
 

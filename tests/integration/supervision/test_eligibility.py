@@ -56,7 +56,7 @@ def ask(module_city: City) -> Any:
         version="1",
         units=module_city.units,
         tokens=Tokens(issuer, issuer=ISSUER, audience=AUDIENCE),
-        blueprints=blueprints(module_city.inspections, module_city.findings, rulebook()),
+        blueprints=blueprints(module_city.cases, rulebook()),
         own_problems=PROBLEMS,
     )
     client = app.test_client()

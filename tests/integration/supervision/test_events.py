@@ -109,7 +109,7 @@ def test_the_deadline_is_closed_when_the_finding_is_settled(city: City, settled:
 
 def test_a_window_that_is_over_is_told_once_and_moves_nothing(city: City) -> None:
     case = city.ready_to_verify()
-    on_time = handlers((city.inspections, city.findings))
+    on_time = handlers(city.cases)
     assert deadlines.fire_due(city.units, on_time).fired >= 1
     assert deadlines.fire_due(city.units, on_time).fired == 0
     assert (city.again(case).state, deadline(city, case)) == ("NOTIFIED", None)

@@ -15,11 +15,11 @@ from citybus import database, inbox
 from citybus.clock import SystemClock
 from citybus.unit_of_work import Context, Units
 from sqlalchemy.orm import sessionmaker
-from supervision.application.findings import findings
+from supervision.application.case_types import bind
 from supervision.entrypoints.events import subscriptions
 from tests.support.supervision import rulebook
 
-queue = subscriptions(findings(rulebook()))["supervision.notification"]
+queue = subscriptions(bind(rulebook()))["supervision.notification"]
 sessions = sessionmaker(database.engine(sys.argv[1], application="test"), expire_on_commit=False)
 with Units(sessions, "/city/420200/supervision", SystemClock())(Context("test", (), "test", "correlation")) as uow:
     arrival = inbox.read(queue, "application/cloudevents+json", sys.stdin.buffer.read())

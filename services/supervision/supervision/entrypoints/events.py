@@ -9,6 +9,7 @@ from citybus.freshness import hears
 from citybus.inbox import Handler, Order, Subscription
 from citybus.unit_of_work import UnitOfWork
 from supervision.application.apply_tolerance import apply_tolerance
+from supervision.application.case_types import CaseTypes
 from supervision.application.know_roster import know_cadre, know_unit
 from supervision.application.serve_finding import serve_finding
 from supervision.schemas.consumed import (
@@ -18,16 +19,16 @@ from supervision.schemas.consumed import (
     UnitRegistered,
 )
 
-Bound = Callable[[Cases, UnitOfWork, Event, Mapping[str, Any]], None]
+UseCase = Callable[[Cases, UnitOfWork, Event, Mapping[str, Any]], None]
 
 
-def subscriptions(findings: Cases) -> dict[str, Subscription]:
+def subscriptions(bound: CaseTypes) -> dict[str, Subscription]:
     """Return the subscription of each of the service's queues, by the queue's name."""
 
-    def upon(use_case: Bound) -> Callable[[UnitOfWork, Event, Any], None]:
-        return lambda uow, event, data: use_case(findings, uow, event, data)
+    def upon(cases: Cases, use_case: UseCase) -> Callable[[UnitOfWork, Event, Any], None]:
+        return lambda uow, event, data: use_case(cases, uow, event, data)
 
-    served = Handler(DeliveryServed(), upon(serve_finding))
+    served = Handler(DeliveryServed(), upon(bound.findings, serve_finding))
     found = (
         Subscription(
             "supervision.assessment",
@@ -41,7 +42,7 @@ def subscriptions(findings: Cases) -> dict[str, Subscription]:
         Subscription(
             "supervision.incentive",
             Order.EVERY_STEP,
-            {"incentive.tolerance.effective.v1": Handler(ToleranceEffective(), upon(apply_tolerance))}
+            {"incentive.tolerance.effective.v1": Handler(ToleranceEffective(), upon(bound.findings, apply_tolerance))}
             | hears("incentive"),
         ),
         Subscription(

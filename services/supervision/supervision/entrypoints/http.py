@@ -15,6 +15,7 @@ from citybus.http.commands import command, reply, show, transaction
 from citybus.http.paging import PageQuery, page, page_schema
 from citybus.http.parsing import Blueprint, accepts
 from supervision.application import queries
+from supervision.application.case_types import CaseTypes
 from supervision.application.eligibility import check_many
 from supervision.application.rulebook import Rulebook
 from supervision.application.store_evidence import store_evidence
@@ -56,12 +57,12 @@ class EvidenceUpload(Schema):
     file = Upload(required=True)
 
 
-def blueprints(inspections: Cases, findings: Cases, rulebook: Rulebook) -> tuple[Blueprint, ...]:
+def blueprints(bound: CaseTypes, rulebook: Rulebook) -> tuple[Blueprint, ...]:
     """Return all routes of the service."""
     return (
-        blueprint(inspections, query=InspectionQuery),
-        blueprint(findings, query=FindingQuery),
-        _texts(inspections, findings),
+        blueprint(bound.inspections, query=InspectionQuery),
+        blueprint(bound.findings, query=FindingQuery),
+        _texts(bound.inspections, bound.findings),
         _evidence(rulebook),
         _signals(),
         _catalogue(rulebook),

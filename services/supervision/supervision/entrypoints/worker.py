@@ -3,17 +3,17 @@
 from typing import Any
 
 from citybus import deadlines
-from citybus.cases import Cases
 from citybus.cases.timers import handlers
 from citybus.freshness import send_heartbeat
 from citybus.nameko_ext import consume, every, units_of_work
+from supervision.application.case_types import CaseTypes
 from supervision.entrypoints.events import subscriptions
 
 
-def worker(inspections: Cases, findings: Cases) -> type:
+def worker(bound: CaseTypes) -> type:
     """Return the Nameko service of the worker process."""
-    queues = subscriptions(findings)
-    on_time = handlers((inspections, findings))
+    queues = subscriptions(bound)
+    on_time = handlers(bound)
 
     class Worker:
         """The queues and the timers of supervision."""
