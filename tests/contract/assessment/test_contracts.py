@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from assessment.domain.constraint import CONSTRAINT
 from assessment.domain.deduction import Responsibility, Role, deduct
 from assessment.domain.roster import Cadre, Unit
 from assessment.entrypoints.events import subscriptions
@@ -40,6 +41,12 @@ PUBLISHED = [
     deduction_changed(some_id(), 2024, deduct(2024, [FINDING], rulebook().on)),
     deduction_changed(some_id(), 2024, deduct(2024, [], rulebook().on)),
 ]
+DECLARED = {
+    action.event: (action.mandatory, case_type.dataclass, case_type.kind)
+    for case_type in (CONSTRAINT,)
+    for action in (case_type.create, *case_type.actions.values())
+    if action.event
+}
 QUEUES = subscriptions(rulebook())
 CONSUMED = [
     (queue, event_type, path)
@@ -59,7 +66,13 @@ def test_what_is_published_keeps_to_its_contract(draft: Draft) -> None:
 
 def test_every_contract_of_ours_is_published() -> None:
     ours = {name for name, contract in load(CONTRACTS).items() if contract.service == "assessment"}
-    assert ours == {draft.type for draft in PUBLISHED} | {"assessment.service.heartbeat.v1"}
+    assert ours == {draft.type for draft in PUBLISHED} | set(DECLARED) | {"assessment.service.heartbeat.v1"}
+
+
+@pytest.mark.parametrize(("event_type", "declared"), DECLARED.items(), ids=list(DECLARED))
+def test_what_case_types_declare_is_what_the_contracts_say(event_type: str, declared: tuple[bool, str, str]) -> None:
+    contract = load(CONTRACTS)[event_type]
+    assert declared == (bool(contract.consumers), contract.dataclass, contract.subject_kind)
 
 
 def test_kinds_of_units_are_those_of_the_rules() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from assessment.application.constraints import reconsider
 from assessment.application.recompute_deduction import recompute_deduction
 from assessment.application.rulebook import Rulebook
 from assessment.schemas.consumed import FindingState
@@ -19,6 +20,7 @@ def subscriptions(rulebook: Rulebook) -> dict[str, Subscription]:
 
     def recompute(uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
         recompute_deduction(rulebook, uow, event, data)
+        reconsider(uow, str(data["finding"]), event)
 
     weighed = Handler(FindingState(), recompute)
     found = (

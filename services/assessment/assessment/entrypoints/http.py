@@ -1,4 +1,4 @@
-"""The routes: imports of rosters, units, cadres, annual records, and the values that a roster may have."""
+"""The routes: imports of rosters, units, cadres, annual records, what binds a grade, and the values that a roster may have."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,23 +7,38 @@ from urllib.parse import quote
 from flask import Response, url_for
 
 from assessment.application import queries
+from assessment.application.case_types import case_types
+from assessment.application.constraints import READERS as CONSTRAINT_READERS
+from assessment.application.constraints import grade_bounds
 from assessment.application.queries import CADRE_READERS, IMPORTERS, RECORD_READERS
 from assessment.application.rulebook import Rulebook
 from assessment.application.start_import import start_import
 from assessment.persistence.models import CadreRow, UnitRow
 from assessment.persistence.vault import Vault
-from assessment.schemas.requests import CadreLook, CadreQuery, RecordLook, RecordQuery, RosterUpload, UnitQuery
+from assessment.schemas.requests import (
+    BoundsLook,
+    CadreLook,
+    CadreQuery,
+    ConstraintQuery,
+    RecordLook,
+    RecordQuery,
+    RosterUpload,
+    UnitQuery,
+)
 from assessment.schemas.responses import (
+    BoundsView,
     CadreFullView,
     CadreView,
     CatalogueView,
     ImportView,
     RecordView,
     UnitView,
+    bounds_content,
     record_content,
 )
 from assessment.workbooks import write
 from assessment.workbooks.scan import MOST_BYTES
+from citybus.cases.routes import blueprint
 from citybus.http import Blueprint, accepts, caller, command, page, page_schema, reply, requires, show, transaction
 
 OFFICIALS = ("ORG.*", "SUPO.*", "DISC", "COMM", "MEDIA", "REVIEWER", "TRAINER", "VISITOR", *CADRE_READERS[1:])
@@ -43,7 +58,14 @@ _OF_UPLOAD = (
 
 def blueprints(rulebook: Rulebook, vault: Vault) -> tuple[Blueprint, ...]:
     """Return all routes of the service."""
-    return (_imports(rulebook, vault), _roster(rulebook, vault), _records(rulebook))
+    cases = case_types(rulebook)
+    return (
+        _imports(rulebook, vault),
+        _roster(rulebook, vault),
+        _records(rulebook),
+        blueprint(cases.constraints, query=ConstraintQuery),
+        _bounds(rulebook),
+    )
 
 
 def _imports(rulebook: Rulebook, vault: Vault) -> Blueprint:
@@ -191,6 +213,25 @@ def _records(rulebook: Rulebook) -> Blueprint:
             content, version = record_content(row), row.version
             uow.commit()
         return show(content, version=version)
+
+    return routes
+
+
+def _bounds(rulebook: Rulebook) -> Blueprint:
+    routes = Blueprint("grade_bounds", __name__, description="等次约束 what binds a grade")
+
+    @routes.get("/cadres/<uuid:cadre_id>/constraints")
+    @requires(*CONSTRAINT_READERS)
+    @routes.arguments(BoundsLook, location="query")
+    @routes.response(200, BoundsView)
+    def bounds(look: Mapping[str, Any], cadre_id: Any) -> Response:
+        """Read what binds the grade of a cadre's year, now or as it stood, and why."""
+        with transaction() as uow:
+            found = grade_bounds(uow, str(cadre_id), look["year"], caller(), look["as_of"])
+            rules = rulebook.on(uow.clock.today())
+            content = bounds_content(str(cadre_id), look["year"], found, rules)
+            uow.commit()
+        return show(content)
 
     return routes
 

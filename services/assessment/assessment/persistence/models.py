@@ -10,16 +10,19 @@ from sqlalchemy import (
     Date,
     DateTime,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
     Numeric,
     SmallInteger,
     Text,
+    select,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_column
 
+from citybus.cases import CaseColumns
 from citybus.tables import NAMING
 
 _ID = UUID(as_uuid=False)
@@ -136,3 +139,44 @@ class AnnualRecordRow(Base):
     recorded_at: Mapped[datetime] = mapped_column(_INSTANT)
     cause: Mapped[str] = mapped_column(_ID)
     correlation_id: Mapped[str] = mapped_column(Text)
+
+
+class ConstraintSourceRow(Base):
+    """What a source (a subject such as `recall/<id>`) wants of a cadre's grades, and the findings that this rests on."""
+
+    __tablename__ = "constraint_sources"
+    __table_args__ = (Index("ix_constraint_sources_findings", "findings", postgresql_using="gin"),)
+
+    source: Mapped[str] = mapped_column(Text, primary_key=True)
+    cadre: Mapped[str] = mapped_column(_ID)
+    wanted: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    findings: Mapped[list[str]] = mapped_column(ARRAY(Text))
+
+
+class ConstraintRow(CaseColumns, Base):
+    """A constraint on a grade (L3): it counts from `active_at` until `lifted_at`. `cause` is the event that led to it."""
+
+    __tablename__ = "constraints"
+    __table_args__ = (
+        CheckConstraint("(grade IS NOT NULL) = (kind IN ('CAP', 'FORCED'))", name="grade"),
+        Index("ix_constraints_cadre", "cadre", "year"),
+        Index("ix_constraints_source", "source"),
+    )
+
+    cadre: Mapped[str] = mapped_column(_ID)
+    year: Mapped[int] = mapped_column(SmallInteger)
+    kind: Mapped[str] = mapped_column(Text)
+    grade: Mapped[str | None] = mapped_column(Text)
+    reason_code: Mapped[str] = mapped_column(Text)
+    source: Mapped[str] = mapped_column(Text)
+    findings: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    open_ended: Mapped[bool] = mapped_column(Boolean)
+    hidden: Mapped[bool] = mapped_column(Boolean)
+    rule_packs: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    active_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    lifted_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    cause: Mapped[str | None] = mapped_column(_ID)
+    # Read with the row, so that a change of unit changes at once who may see it.
+    unit: Mapped[str | None] = column_property(
+        select(CadreRow.unit).where(CadreRow.id == cadre).correlate_except(CadreRow).scalar_subquery()
+    )

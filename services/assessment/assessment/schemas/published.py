@@ -1,7 +1,8 @@
 """The events that assessment publishes; their contracts are in contracts/schemas."""
 
-from typing import Final
+from typing import Any, Final
 
+from assessment.domain.constraint import Held
 from assessment.domain.deduction import Deduction, decimal_text
 from assessment.domain.roster import Cadre, Unit
 from citybus.outbox import Draft
@@ -51,3 +52,19 @@ def deduction_changed(cadre_id: str, year: int, found: Deduction) -> Draft:
         ],
     }
     return Draft(DEDUCTION_CHANGED, f"deduction/{cadre_id}-{year}", data, "L3", rulepack=found.cap_pack)
+
+
+def constraint_state(case: Held) -> dict[str, Any]:
+    """Return the state of a constraint on a grade: codes and references, never a text."""
+    return {
+        "constraint": case.id,
+        "cadre": case.cadre,
+        "year": case.year,
+        "kind": case.kind,
+        "grade": case.grade,
+        "reason_code": case.reason_code,
+        "source": case.source,
+        "state": case.state,
+        "findings": list(case.findings),
+        "open_ended": case.open_ended,
+    }

@@ -1,5 +1,7 @@
 """What requests say."""
 
+from typing import Any
+
 from marshmallow import Schema, ValidationError, fields, validate
 
 from citybus.http import AsOf, Bilingual, PageQuery
@@ -14,6 +16,13 @@ class RosterUpload(Schema):
     """A filled-in roster workbook."""
 
     file = fields.Raw(required=True, metadata={"type": "string", "format": "binary", "description": ".xlsx"})
+
+
+class IdText(fields.UUID):
+    """An id, kept as text: so it stands in the tables."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        return str(super()._deserialize(value, attr, data, **kwargs))
 
 
 class _Listing(PageQuery):
@@ -58,4 +67,19 @@ class RecordQuery(_Listing):
 class RecordLook(Schema):
     """As of when a record is looked at."""
 
+    as_of = AsOf(load_default=None)
+
+
+class ConstraintQuery(PageQuery):
+    """Filters of the list of constraints."""
+
+    cadre = IdText(load_default=None)
+    year = fields.Integer(load_default=None, validate=validate.Range(2000, 9999))
+    source = fields.String(load_default=None)
+
+
+class BoundsLook(Schema):
+    """The year whose grade is asked about, and as of when."""
+
+    year = fields.Integer(required=True, validate=validate.Range(2000, 9999))
     as_of = AsOf(load_default=None)

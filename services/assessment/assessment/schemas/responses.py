@@ -6,8 +6,11 @@ from typing import Any
 
 from marshmallow import Schema, fields
 
+from assessment.domain import constraint
 from assessment.domain.deduction import decimal_text, explain
 from assessment.persistence.models import AnnualRecordRow
+from citybus.cases.forms import CaseView
+from citybus.rulepack import Rules
 
 
 class Points(fields.Field[Decimal]):
@@ -132,6 +135,76 @@ class CatalogueView(Schema):
     ranks = fields.List(fields.Nested(LabelledView), required=True)
     manage_levels = fields.List(fields.Nested(LabelledView), required=True)
     categories = fields.List(fields.Nested(LabelledView), required=True)
+
+
+class ConstraintView(CaseView):
+    """A constraint on the grade of a year."""
+
+    cadre = fields.String(required=True)
+    year = fields.Integer(required=True)
+    kind = fields.String(required=True, metadata={"enum": [kind.value for kind in constraint.Kind]})
+    grade = fields.String(required=True, allow_none=True)
+    reason_code = fields.String(required=True)
+    source = fields.String(required=True, metadata={"description": "来源事项 the matter that it follows from"})
+    findings = fields.List(fields.String(), required=True)
+    open_ended = fields.Boolean(required=True, metadata={"description": "also for later years, until it is lifted"})
+    rule_packs = fields.List(fields.String(), required=True)
+    active_at = fields.AwareDateTime(required=True, allow_none=True)
+    lifted_at = fields.AwareDateTime(required=True, allow_none=True)
+    cause = fields.String(required=True, allow_none=True)
+
+
+class BoundView(Schema):
+    """One constraint in the explanation; `decisive`: the result rests on it."""
+
+    constraint = fields.String(required=True)
+    year = fields.Integer(required=True)
+    kind = fields.String(required=True)
+    grade = fields.String(required=True, allow_none=True)
+    reason_code = fields.String(required=True)
+    reason = fields.Nested(Both, required=True)
+    source = fields.String(required=True)
+    findings = fields.List(fields.String(), required=True)
+    decisive = fields.Boolean(required=True)
+    rule_packs = fields.List(fields.String(), required=True)
+
+
+class BoundsView(Schema):
+    """What binds the grade of a cadre's year, and why."""
+
+    cadre = fields.String(required=True)
+    year = fields.Integer(required=True)
+    status = fields.String(required=True, metadata={"enum": ["GRADED", "NO_GRADE", "PENDING_MAKEUP"]})
+    forced = fields.String(required=True, allow_none=True)
+    cap = fields.String(required=True, allow_none=True)
+    explanation = fields.Nested(Both, required=True)
+    constraints = fields.List(fields.Nested(BoundView), required=True)
+
+
+def bounds_content(cadre: str, year: int, found: constraint.Combined, rules: Rules) -> Mapping[str, Any]:
+    """Return what binds a grade as it is shown, with the labels of its reasons by `rules`."""
+    reasons = rules[constraint.REASONS]
+    zh, en = constraint.explain(found, reasons)
+    shown: Mapping[str, Any] = BoundsView().dump(
+        {
+            "cadre": cadre,
+            "year": year,
+            "status": found.status.value,
+            "forced": found.forced and found.forced.value,
+            "cap": found.cap and found.cap.value,
+            "explanation": {"zh": zh, "en": en},
+            "constraints": [
+                {
+                    **{name: getattr(part, name) for name in BoundView().fields if name != "reason"},
+                    "kind": part.kind.value,
+                    "grade": part.grade and part.grade.value,
+                    "reason": reasons[part.reason_code],
+                }
+                for part in found.parts
+            ],
+        }
+    )
+    return shown
 
 
 def record_content(row: AnnualRecordRow) -> Mapping[str, Any]:
