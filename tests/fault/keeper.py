@@ -15,7 +15,8 @@ from dandang.local import process
 class Kept:
     """A process that is started again when it ends. Its n-th start has the n-th of `faults`, later ones none.
 
-    `crashes` counts the ends that were its own doing. Without `wanted` it is left dead; `ended` says that it was told to.
+    `crashes` counts the ends that were its own doing, of which `last_words` has what each logged last. Without `wanted` it
+    is left dead; `ended` says that it was told to.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Kept:
     running: process.Running | None = None
     starts: int = 0
     crashes: int = 0
+    last_words: list[str] = field(default_factory=list)
     wanted: bool = True
     ended: bool = False
 
@@ -133,5 +135,7 @@ class Keeper:
             for kept in list(self.kept.values()):
                 with self._lock:
                     if kept.wanted and not kept.alive:
-                        kept.crashes += not kept.ended
+                        if not kept.ended:
+                            kept.crashes += 1
+                            kept.last_words.append(process.tail(kept.running.program.log) if kept.running else "")
                         self._start(kept)

@@ -282,10 +282,7 @@ class Toy:
         return count(self.consumers[queue], "SELECT count(*) FROM effects")
 
     def grows(self, within: float = 60, since: int | None = None) -> float:
-        """Wait until there are more effects than now, or than `since`; return how many seconds that took, for the record.
-
-        How quick a city recovers depends on the machine; that it does by itself is what is asserted.
-        """
+        """Wait until there are more effects than now, or than `since`; return how many seconds that took, and record it."""
         before, began = self.effects() if since is None else since, time.monotonic()
         try:
             eventually(lambda: self.effects() > before, within=within, what="events take effect")

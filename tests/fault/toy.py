@@ -175,7 +175,10 @@ if __name__ == "__main__":
         import eventlet
 
         eventlet.monkey_patch()
+    from citybus.telemetry import logs
     from tests.fault import faults
 
+    # As the launcher does: what logs by default paints every variable of a traceback, which takes it seconds.
+    logs.configure(SERVICE, sys.argv[1])
     faults.install(sys.argv[1])
     sys.exit({"api": api, "relay": relay, "worker": worker}[sys.argv[1]]())

@@ -22,7 +22,7 @@ from typing import Any, Final, Protocol, TypeVar
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
@@ -400,11 +400,13 @@ class Consumer:
                     result = act(uow.session)
                     uow.commit()
                 return result
-            except (OperationalError, InterfaceError, PoolTimeout) as error:
+            except (DBAPIError, PoolTimeout) as error:
                 if database_away(error):
                     self._await_database(error)
-                else:
+                elif isinstance(error, OperationalError):
                     self._pause(pauses)
+                else:
+                    raise
 
     def _await_database(self, error: Exception | None = None) -> None:
         """Return when the database answers. With `error`, messages are in hand: raises when they are to go back."""

@@ -3,7 +3,7 @@
 from typing import Final
 
 from marshmallow import ValidationError
-from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DatabaseError, DataError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from citybus.errors import Invalid, Refusal
@@ -25,7 +25,8 @@ def database_away(error: BaseException) -> bool:
     code = getattr(error.orig, "pgcode", None)
     if code is None:
         # psycopg2 gives no code where the server gave none: it was not reached, or was lost.
-        return isinstance(error, OperationalError | InterfaceError)
+        # A connection that breaks in the middle of an answer is a plain DatabaseError.
+        return isinstance(error, OperationalError | InterfaceError) or type(error) is DatabaseError
     return code.startswith(_AWAY_CLASSES) or code in _AWAY_CODES
 
 

@@ -94,7 +94,7 @@ class LeaderSession:
                     _run(connection, f'LISTEN "{self._channel}"')
                 self._leads = True
                 logger.info("leads", where=self._name)
-        except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+        except psycopg2.Error as error:
             raise self._lost(error) from error
         return self._leads
 
@@ -111,7 +111,7 @@ class LeaderSession:
         """
         try:
             return _run(self._held(), statement, parameters)
-        except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+        except psycopg2.Error as error:
             raise self._lost(error) from error
 
     def wait(self, seconds: float) -> None:
@@ -125,7 +125,7 @@ class LeaderSession:
                 select.select([connection], [], [], seconds)
                 connection.poll()
             connection.notifies.clear()
-        except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+        except psycopg2.Error as error:
             raise self._lost(error) from error
 
     def _connect(self) -> psycopg2.extensions.connection:
@@ -147,7 +147,12 @@ class LeaderSession:
             raise LeadershipLost("only the leader may do this")
         return self._connection
 
-    def _lost(self, error: Exception) -> LeadershipLost:
+    def _lost(self, error: psycopg2.Error) -> LeadershipLost:
+        """Resign and return what to raise. An error in which the server speaks of the statement is raised as it is."""
+        # A connection that breaks in the middle of an answer is a plain DatabaseError to psycopg2, without a code.
+        gone = (psycopg2.OperationalError, psycopg2.InterfaceError)
+        if not isinstance(error, gone) and type(error) is not psycopg2.DatabaseError:
+            raise error
         if self._connection is not None or not self._away:
             logger.warning(
                 "leadership lost" if self._leads else "database away", where=self._name, reason=logs.mask(str(error))

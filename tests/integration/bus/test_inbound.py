@@ -368,6 +368,21 @@ def test_half_open_connection_is_noticed_by_the_heartbeat_and_does_not_hold_up_c
         assert time.monotonic() - start < 2
 
 
+@pytest.mark.parametrize("sent", [1, 20, 400, 470])
+def test_network_that_cuts_the_greeting_is_no_refusal(vhost: Vhost, sent: int) -> None:
+    queues = Queues(vhost)
+    target = urlsplit(vhost.amqp_url)
+    with tcp_proxy((str(target.hostname), int(target.port or 0))) as proxy:
+        through = vhost.amqp_url.replace(f":{target.port}", f":{proxy.port}")
+        proxy.reset_after = sent
+        inbound = rabbit_inbound(through, queues)
+        with pytest.raises(BrokerAway):
+            inbound.open()
+        proxy.reset_after = None
+        inbound.open()
+        inbound.close()
+
+
 def test_wrong_password_is_said_and_not_shown(vhost: Vhost) -> None:
     queues = Queues(vhost)
     inbound = rabbit_inbound(vhost.url_of("nobody", "hidden"), queues)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psycopg2.errors
 import pytest
 from sqlalchemy import Engine, create_engine, insert, make_url, select, text
 
@@ -278,6 +279,48 @@ def test_lead_is_taken_again_after_a_cut_connection(module_database: ServiceData
             session.execute("SELECT 1")
         assert eventually(session.lead)
         session.resign()
+
+
+@pytest.mark.fault
+def test_connection_that_breaks_in_the_middle_of_an_answer_ends_the_lead_and_nothing_else(
+    module_database: ServiceDatabase, outbox: Engine
+) -> None:
+    url = make_url(module_database.app_url)
+    with tcp_proxy((str(url.host), int(url.port or 5432))) as proxy:
+        session = LeaderSession(
+            url.set(host="127.0.0.1", port=proxy.port).render_as_string(hide_password=False), name="test.relay"
+        )
+        for _ in range(3):
+            assert eventually(session.lead)
+            proxy.rate = 2_000_000
+            cut = threading.Timer(0.2, proxy.reset)
+            cut.start()
+            with pytest.raises(LeadershipLost):
+                session.execute("SELECT repeat('x', 1000) FROM generate_series(1, 20000)")
+            cut.join()
+            proxy.rate = None
+        with pytest.raises(psycopg2.errors.UndefinedTable):  # noqa: PT012 - the lead comes first
+            assert eventually(session.lead)
+            session.execute("SELECT FROM no_such_table")
+        session.resign()
+
+
+def test_driver_that_does_not_know_what_broke_ends_the_lead_too(
+    module_database: ServiceDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """psycopg2 raises a plain DatabaseError where a connection breaks between two parts of an answer."""
+    session = LeaderSession(module_database.app_url, name="test.relay")
+    assert session.lead()
+
+    def broken(*_: object) -> None:
+        raise psycopg2.DatabaseError("server closed the connection unexpectedly")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("citybus.leadership._run", broken)
+        with pytest.raises(LeadershipLost):
+            session.execute("SELECT 1")
+    assert eventually(session.lead)
+    session.resign()
 
 
 @pytest.mark.fault

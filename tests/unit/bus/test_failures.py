@@ -4,7 +4,15 @@ import psycopg2
 import psycopg2.errors
 import pytest
 from marshmallow import ValidationError
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import (
+    DatabaseError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from citybus.errors import Invalid, Refusal, Transient
@@ -33,6 +41,7 @@ def coded(code: str | None, kind: type[DBAPIError] = OperationalError, *, invali
         (coded(None), True),
         (coded(None, InterfaceError), True),
         (coded(None, ProgrammingError), False),
+        (coded(None, DatabaseError), True),
         (coded("08006"), True),
         (coded("53300"), True),
         (coded("53100"), True),

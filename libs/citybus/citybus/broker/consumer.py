@@ -1,5 +1,6 @@
 """The inbound side of RabbitMQ: one queue consumed over its own connection, with its retry ladder and dead queue."""
 
+import re
 import threading
 import time
 from collections import deque
@@ -16,6 +17,7 @@ from citybus.broker.publisher import Fate, Outgoing, Publisher
 from citybus.consumer import ALONE_FROM, LADDER, BrokerAway, Delivery, Misconfigured, PublishFailed
 from citybus.ids import new_id
 
+_SAID_NO: Final = re.compile(r"ConnectionClosedByBroker: \((403|530)\)(?!.* limit )")
 _HOPELESS: Final = {403, 404, 405}
 """Reply codes for which waiting does not help: access refused, not found, locked by another connection."""
 
@@ -138,6 +140,16 @@ class RabbitInbound:
             raise PublishFailed(f"{queue}: {outcome.fate.name} {outcome.reason}".rstrip())
 
 
+def _refused(error: BaseException | str) -> bool:
+    """Say whether the broker itself refused the user, the password or the virtual host.
+
+    pika calls every connection that ends while it is being opened a probable refusal, one that the network cut as well.
+    What the broker said stands in the error's text alone.
+    """
+    probable = isinstance(error, exceptions.ProbableAuthenticationError | exceptions.ProbableAccessDeniedError)
+    return probable and _SAID_NO.search(str(error)) is not None
+
+
 class _Link:
     """One connection with one consumer, served by its own thread; used by the consumer's thread."""
 
@@ -222,7 +234,7 @@ class _Link:
         connection.channel(on_open_callback=self._on_channel)
 
     def _on_open_error(self, _connection: Connection, error: BaseException | str) -> None:
-        if isinstance(error, exceptions.ProbableAuthenticationError | exceptions.ProbableAccessDeniedError):
+        if _refused(error):
             self._fail(Misconfigured(f"the broker refuses this user, its password or the virtual host: {error!r}"))
         else:
             self._fail(BrokerAway(repr(error)))

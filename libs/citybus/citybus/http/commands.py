@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import orjson
 import psycopg2.errors
 from flask import Flask, Response, current_app, g, request
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from citybus import idempotency
 from citybus.http import problems
@@ -83,7 +83,7 @@ def command(work: Callable[[UnitOfWork], Reply]) -> Response:
     while True:
         try:
             return problems.respond(_once(work, same))
-        except OperationalError as error:
+        except DBAPIError as error:
             # A connection may have died in the pool. If it died in the commit, the key tells the next attempt what
             # came of it.
             if attempt == ATTEMPTS or not (isinstance(error.orig, _COLLIDED) or error.connection_invalidated):
