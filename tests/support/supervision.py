@@ -14,8 +14,9 @@ from sqlalchemy import Engine, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import sessionmaker
 
-from citybus import inbox, migrations, tables
+from citybus import deadlines, inbox, migrations, tables
 from citybus.cases import Actor, Cases, Past, Step
+from citybus.cases.timers import handlers
 from citybus.clock import ZONE, FixedClock
 from citybus.database import engine as bus_engine
 from citybus.envelope import Event
@@ -26,6 +27,7 @@ from citybus.processes import migrations_of
 from citybus.rulepack import RulePacks
 from citybus.unit_of_work import Context, UnitOfWork, Units
 from supervision.application.case_types import CaseTypes, bind
+from supervision.application.publish_bulletin import on_time
 from supervision.application.rulebook import Rulebook
 from supervision.application.store_evidence import store_evidence
 from supervision.bootstrap import RULEPACKS
@@ -59,6 +61,8 @@ FIRST = officer("officer-2")
 SECOND = officer("officer-3")
 ORG = officer("org-1", "ORG.supervise", unit="420200-ORG")
 DISC = officer("disc-1", "DISC", unit="420200-DISC")
+ORG_SECOND = officer("org-2", "ORG.supervise", unit="420200-ORG")
+MEDIA = officer("media-1", "MEDIA", unit="420200-MEDIA")
 
 
 @cache
@@ -114,6 +118,21 @@ def a_draft(**changes: Any) -> dict[str, Any]:
         "severity": 3,
         "occurred_on": date(2024, 2, 1),
         "responsible": [{"cadre": LEAD, "role": "LEAD"}],
+    }
+    return {name: value for name, value in (made | changes).items() if value is not None}
+
+
+def a_bulletin(*finding_ids: str, **changes: Any) -> dict[str, Any]:
+    """Return the form of a bulletin that names people, about findings."""
+    made = {
+        "findings": list(finding_ids),
+        "named": True,
+        "channels": ["NEWSPAPER", "TV", "WECHAT"],
+        "title": "关于重点项目推进不力问题的通报",
+        "text": "样例局副局长甲某对重点项目推进不力,责令限期整改。",
+        "unnamed_title": "关于某单位重点项目推进不力问题的通报",
+        "unnamed_text": "样例市某单位对重点项目推进不力,已责令限期整改。",
+        "legal_basis": "个人信息保护法第二十五条",
     }
     return {name: value for name, value in (made | changes).items() if value is not None}
 
@@ -213,6 +232,10 @@ class City:
     def findings(self) -> Cases:
         return self.cases.findings
 
+    @property
+    def bulletins(self) -> Cases:
+        return self.cases.bulletins
+
     def acting(self, actor: Actor) -> UnitOfWork:
         return self.units(Context(actor.subject, tuple(sorted(actor.roles)), "test", "correlation"))
 
@@ -276,7 +299,8 @@ class City:
 
     def tolerance(self, about: Any, case: str, step_: str, **changes: Any) -> Event:
         """Return the event that a tolerance case about a finding took a step."""
-        data = {"case": case, "finding": about.id, "decision": None, "factor": None} | changes
+        state = step_.upper().replace("-", "_")
+        data = {"case": case, "finding": about.id, "state": state, "decision": None, "factor": None} | changes
         return self.event(f"incentive.tolerance.{step_}.v1", f"tolerance/{case}", data)
 
     def with_evidence(self, content: bytes = PDF) -> str:
@@ -304,6 +328,24 @@ class City:
         case = self.ready_to_verify(**changes)
         self.take(self.findings, case, "verify", FIRST, {"reason": "属实"})
         return self.take(self.findings, case, "verify", SECOND, {"reason": "核实无误"})[0]
+
+    def approved_bulletin(self, *findings: Any, **changes: Any) -> Any:
+        """Return a bulletin about findings that three offices have approved."""
+        case = self.open(self.bulletins, ORG, a_bulletin(*(finding.id for finding in findings), **changes))
+        self.take(self.bulletins, case, "submit", ORG)
+        for action, actor in (("discipline", DISC), ("organisation", ORG_SECOND), ("media", MEDIA)):
+            self.take(self.bulletins, case, f"approve_{action}", actor)
+        return self.again(case)
+
+    def scheduled_bulletin(self, *findings: Any, **changes: Any) -> Any:
+        """Return a bulletin that is due now."""
+        case = self.approved_bulletin(*findings, **changes)
+        return self.take(self.bulletins, case, "schedule", ORG)[0]
+
+    def fire(self) -> None:
+        """Fire what is due now."""
+        tally = deadlines.fire_due(self.units, {**handlers(self.cases), **on_time(self.bulletins)})
+        assert tally.failed == 0
 
     def running_inspection(self, **changes: Any) -> Any:
         """Return an unannounced inspection that has begun."""
@@ -347,7 +389,8 @@ def start_city(database: ServiceDatabase) -> Iterator[City]:
     units = Units(sessionmaker(engine, expire_on_commit=False), f"/city/{CITY}/supervision", clock)
     city = City(engine, clock, units, bound, subscriptions(bound))
     with city.acting(RECORDER) as uow:
-        note_heartbeat(uow.session, "assessment", datetime.now(UTC))
+        for service in ("assessment", "incentive", "notification"):
+            note_heartbeat(uow.session, service, datetime.now(UTC))
         uow.session.add_all(UnitRow(code=code, name=code, kind="CITY_DEPT") for code in (BUREAU, DISTRICT, OFFICE))
         members = {LEAD: BUREAU, DIRECT: BUREAU, STRANGER: DISTRICT, "member-1": OFFICE, "member-2": DISTRICT}
         uow.session.add_all(CadreRow(id=person, unit=unit) for person, unit in members.items())

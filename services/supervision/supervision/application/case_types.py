@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 from citybus.cases import Cases
+from supervision.application.bulletins import bulletins
 from supervision.application.findings import findings
 from supervision.application.inspections import inspections
 from supervision.application.rulebook import Rulebook
@@ -11,13 +12,14 @@ from supervision.application.rulebook import Rulebook
 
 def bind(rulebook: Rulebook) -> "CaseTypes":
     """Return all case types under the rules of `rulebook`."""
-    return CaseTypes(findings=findings(rulebook), inspections=inspections(rulebook))
+    return CaseTypes(bulletins=bulletins(rulebook), findings=findings(rulebook), inspections=inspections(rulebook))
 
 
 @dataclass(frozen=True)
 class CaseTypes:
     """The case types by name; iterating gives each."""
 
+    bulletins: Cases
     findings: Cases
     inspections: Cases
 

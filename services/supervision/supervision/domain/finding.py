@@ -41,6 +41,8 @@ class Source(StrEnum):
 
 
 SEVERITIES: Final = range(1, 6)
+COUNTS: Final = frozenset({"VERIFIED", "RECTIFYING", "RECTIFIED", "REOPENED", "CLOSED"})
+"""States in which a finding is held against those responsible."""
 
 
 class Finding(Protocol):

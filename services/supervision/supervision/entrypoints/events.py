@@ -1,7 +1,7 @@
 """What comes from the bus: the queues, and what each of their events leads to."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from citybus.cases import Cases
 from citybus.envelope import Event
@@ -11,21 +11,34 @@ from citybus.unit_of_work import UnitOfWork
 from supervision.application.apply_tolerance import apply_tolerance
 from supervision.application.case_types import CaseTypes
 from supervision.application.know_roster import know_cadre, know_unit
+from supervision.application.know_tolerance import know_tolerance
 from supervision.application.serve_finding import serve_finding
 from supervision.schemas.consumed import (
     CadreRegistered,
     DeliveryServed,
     ToleranceEffective,
+    ToleranceState,
     UnitRegistered,
 )
 
-UseCase = Callable[[Cases, UnitOfWork, Event, Mapping[str, Any]], None]
+UseCase = Callable[[Any, UnitOfWork, Event, Mapping[str, Any]], None]
+
+TOLERANCE_STEPS: Final = (
+    "filed",
+    "accepted",
+    "not-accepted",
+    "verifying",
+    "deliberating",
+    "decided",
+    "served",
+    "withdrawn",
+)
 
 
 def subscriptions(bound: CaseTypes) -> dict[str, Subscription]:
     """Return the subscription of each of the service's queues, by the queue's name."""
 
-    def upon(cases: Cases, use_case: UseCase) -> Callable[[UnitOfWork, Event, Any], None]:
+    def upon(cases: Cases | CaseTypes, use_case: UseCase) -> Callable[[UnitOfWork, Event, Any], None]:
         return lambda uow, event, data: use_case(cases, uow, event, data)
 
     served = Handler(DeliveryServed(), upon(bound.findings, serve_finding))
@@ -42,7 +55,11 @@ def subscriptions(bound: CaseTypes) -> dict[str, Subscription]:
         Subscription(
             "supervision.incentive",
             Order.EVERY_STEP,
-            {"incentive.tolerance.effective.v1": Handler(ToleranceEffective(), upon(bound.findings, apply_tolerance))}
+            {
+                f"incentive.tolerance.{step}.v1": Handler(ToleranceState(), upon(bound, know_tolerance))
+                for step in TOLERANCE_STEPS
+            }
+            | {"incentive.tolerance.effective.v1": Handler(ToleranceEffective(), upon(bound, apply_tolerance))}
             | hears("incentive"),
         ),
         Subscription(

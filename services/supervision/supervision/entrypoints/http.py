@@ -1,4 +1,4 @@
-"""The routes: those of the two case types, and what is read and stored beside them."""
+"""The routes: those of the case types, and what is read and stored beside them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -62,6 +62,7 @@ def blueprints(bound: CaseTypes, rulebook: Rulebook) -> tuple[Blueprint, ...]:
     return (
         blueprint(bound.inspections, query=InspectionQuery),
         blueprint(bound.findings, query=FindingQuery),
+        blueprint(bound.bulletins),
         _texts(bound.inspections, bound.findings),
         _evidence(rulebook),
         _signals(),

@@ -7,13 +7,14 @@ from citybus.cases.timers import handlers
 from citybus.freshness import send_heartbeat
 from citybus.nameko_ext import consume, every, units_of_work
 from supervision.application.case_types import CaseTypes
+from supervision.application.publish_bulletin import on_time as on_publication_time
 from supervision.entrypoints.events import subscriptions
 
 
 def worker(bound: CaseTypes) -> type:
     """Return the Nameko service of the worker process."""
     queues = subscriptions(bound)
-    on_time = handlers(bound)
+    on_time = {**handlers(bound), **on_publication_time(bound.bulletins)}
 
     class Worker:
         """The queues and the timers of supervision."""

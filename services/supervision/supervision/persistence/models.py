@@ -1,4 +1,4 @@
-"""The tables: inspections, findings with pleas, evidence, signals, and what is known of units and cadres."""
+"""The tables: inspections, findings with pleas, bulletins, evidence, signals, and what is known of units and cadres."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -96,6 +96,44 @@ class FindingRow(CaseColumns, Base):
     year: Mapped[int | None] = mapped_column(Integer)
     tolerance_case: Mapped[str | None] = mapped_column(_ID)
     tolerance_factor: Mapped[Decimal | None] = mapped_column(Numeric(4, 3))
+
+
+class BulletinRow(CaseColumns, Base):
+    """A bulletin: public once it is published. `approvals`, `channel_states` and `correction` are as the domain has them."""
+
+    __tablename__ = "bulletins"
+    __table_args__ = (Index("ix_bulletins_findings", "findings", postgresql_using="gin"),)
+
+    findings: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    units: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    persons: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    named: Mapped[bool] = mapped_column(Boolean)
+    channels: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    title: Mapped[str] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(Text)
+    unnamed_title: Mapped[str | None] = mapped_column(Text)
+    unnamed_text: Mapped[str | None] = mapped_column(Text)
+    legal_basis: Mapped[str] = mapped_column(Text)
+    approvals: Mapped[list[dict[str, str]]] = mapped_column(JSONB)
+    publish_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    published_on: Mapped[date | None] = mapped_column(Date)
+    expire_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    channel_states: Mapped[dict[str, dict[str, Any]]] = mapped_column(JSONB)
+    correction: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    correction_text: Mapped[str | None] = mapped_column(Text)
+    reason_code: Mapped[str | None] = mapped_column(Text)
+    held_for: Mapped[str | None] = mapped_column(Text)
+
+
+class ToleranceRow(Base):
+    """A fault-tolerance case of incentive, as far as it bears on a finding."""
+
+    __tablename__ = "tolerance_cases"
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    finding_id: Mapped[str] = mapped_column(_ID, index=True)
+    state: Mapped[str] = mapped_column(Text)
+    decision: Mapped[str | None] = mapped_column(Text)
 
 
 class PleaRow(Base):

@@ -23,11 +23,18 @@ class CadreRegistered(_Consumed):
     unit = fields.String(required=True)
 
 
-class ToleranceEffective(_Consumed):
-    """`incentive.tolerance.effective.v1`; a denied case has no factor, or 1.0."""
+class ToleranceState(_Consumed):
+    """`incentive.tolerance.*.v1`: the case as it is now."""
 
     case = fields.UUID(required=True)
     finding = fields.UUID(required=True)
+    state = fields.String(required=True)
+    decision = fields.String(required=True, allow_none=True)
+
+
+class ToleranceEffective(ToleranceState):
+    """`incentive.tolerance.effective.v1`; a denied case has no factor, or 1.0."""
+
     decision = fields.String(required=True, validate=validate.OneOf(("EXEMPT", "MITIGATE", "DENY")))
     factor = fields.Decimal(required=True, allow_none=True, validate=validate.Range(0, 1))
 

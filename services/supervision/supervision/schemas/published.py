@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from citybus.clock import ZONE
+from supervision.domain.bulletin import Bulletin
 from supervision.domain.finding import Finding
 from supervision.domain.inspection import Inspection, Kind
 from supervision.domain.points import points
@@ -45,6 +47,24 @@ def finding_state(case: Finding) -> dict[str, Any]:
             if case.tolerance_factor is None
             else {"case": case.tolerance_case, "factor": points(case.tolerance_factor)}
         ),
+    }
+
+
+def bulletin_state(case: Bulletin) -> dict[str, Any]:
+    """Return the state of a bulletin with its approved, public text."""
+    return {
+        "bulletin": case.id,
+        "findings": list(case.findings),
+        "named": case.named,
+        "channels": list(case.channels),
+        "state": case.state,
+        "title": case.title,
+        "text": case.text,
+        "legal_basis": case.legal_basis,
+        "publish_at": case.publish_at and case.publish_at.astimezone(ZONE).isoformat(),
+        "expire_at": case.expire_at and case.expire_at.astimezone(ZONE).isoformat(),
+        "correction_text": case.correction_text,
+        "reason_code": case.reason_code,
     }
 
 

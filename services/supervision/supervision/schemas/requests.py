@@ -7,6 +7,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from citybus.cases.forms import Form
 from citybus.http.translations import Bilingual
+from supervision.domain.bulletin import Channel
 from supervision.domain.eligibility import Purpose
 from supervision.domain.finding import SEVERITIES, Role, Source
 from supervision.domain.inspection import Kind
@@ -119,3 +120,44 @@ class EligibilityQuestions(EligibilityQuestion):
     """The same about many."""
 
     cadres = fields.List(_code(), required=True, validate=[validate.Length(1, MAX_CHECKED), _distinct])
+
+
+class _BulletinText(Form):
+    """What the public reads; a bulletin that names people brings the text without names as well."""
+
+    title = fields.String(required=True, validate=validate.Length(1, 200))
+    text = fields.String(required=True, validate=validate.Length(1, MAX_TEXT))
+    unnamed_title = fields.String(validate=validate.Length(1, 200), metadata={"description": "不点名标题"})
+    unnamed_text = fields.String(validate=validate.Length(1, MAX_TEXT), metadata={"description": "不点名文本"})
+
+
+class BulletinDraft(_BulletinText):
+    """A bulletin (S8). Without `legal_basis` it is refused."""
+
+    findings = fields.List(fields.UUID(), required=True, validate=[validate.Length(1, 50), _distinct])
+    named = fields.Boolean(required=True, metadata={"description": "是否点名"})
+    channels = fields.List(
+        fields.String(validate=validate.OneOf([channel.value for channel in Channel])),
+        required=True,
+        validate=[validate.Length(1), _distinct],
+    )
+    legal_basis = fields.String(validate=validate.Length(0, 500), metadata={"description": "法律依据"})
+
+
+class BulletinSchedule(Form):
+    """When it is to be published; without a time, at once."""
+
+    publish_at = fields.AwareDateTime()
+
+
+class BulletinCorrection(_BulletinText):
+    """A corrected text, and what the channels say about the correction."""
+
+    correction_text = fields.String(required=True, validate=validate.Length(1, MAX_TEXT))
+
+
+class BulletinWithdrawal(Form):
+    """Why a bulletin is taken back; without a text the correction is the one that the rules have for the reason."""
+
+    reason_code = _code(required=True)
+    correction_text = fields.String(validate=validate.Length(1, MAX_TEXT))

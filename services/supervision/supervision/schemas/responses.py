@@ -68,6 +68,29 @@ class FindingView(CaseView):
     tolerance_factor = Points(required=True, allow_none=True)
 
 
+class BulletinView(CaseView):
+    """A bulletin, with its text and what each channel reports."""
+
+    findings = fields.List(fields.String(), required=True)
+    units = fields.List(fields.String(), required=True)
+    named = fields.Boolean(required=True)
+    channels = fields.List(fields.String(), required=True)
+    title = fields.String(required=True)
+    text = fields.String(required=True)
+    unnamed_title = fields.String(required=True, allow_none=True)
+    unnamed_text = fields.String(required=True, allow_none=True)
+    legal_basis = fields.String(required=True)
+    approvals = fields.List(fields.Dict(), required=True)
+    publish_at = fields.AwareDateTime(required=True, allow_none=True)
+    published_on = fields.Date(required=True, allow_none=True)
+    expire_at = fields.AwareDateTime(required=True, allow_none=True)
+    channel_states = fields.Dict(required=True)
+    correction = fields.Dict(required=True, allow_none=True)
+    correction_text = fields.String(required=True, allow_none=True)
+    reason_code = fields.String(required=True, allow_none=True)
+    held_for = fields.String(required=True, allow_none=True)
+
+
 class PleaView(Schema):
     """One answer of a responsible cadre."""
 
