@@ -21,15 +21,16 @@ from citybus.cases.timers import handlers
 from citybus.clock import ZONE, FixedClock
 from citybus.database import engine as bus_engine
 from citybus.envelope import CONTENT_TYPE, Event
+from citybus.errors import Refusal
 from citybus.freshness import note_heartbeat
 from citybus.ids import new_id
 from citybus.inbox import Subscription
 from citybus.processes import migrations_of
 from citybus.rulepack import RulePacks
 from citybus.unit_of_work import Context, UnitOfWork, Units
+from incentive.application.case_types import CaseTypes, bind
 from incentive.application.rulebook import Rulebook
 from incentive.application.store_evidence import store_evidence
-from incentive.application.tolerances import tolerances
 from incentive.bootstrap import RULEPACKS
 from incentive.domain.application import AboutFinding, Facts
 from incentive.entrypoints.events import subscriptions
@@ -68,6 +69,8 @@ DECIDER = officer("org-panel")
 CONFIRMER = officer("disc-panel", "DISC", unit=DISCIPLINE)
 COMMITTEE = officer("comm-1", "COMM", unit="420200-COMM"), officer("comm-2", "COMM", unit="420200-COMM")
 SYSTEM = Actor("system:incentive", system=True)
+SELECTOR = officer("org-cadre", "ORG.cadre")
+PURPOSES = ("PROMOTE", "TRANSFER", "AWARD", "EXCELLENT")
 
 ROSTER = {
     LEAD: BUREAU,
@@ -193,6 +196,17 @@ def a_decision(decision: str = "MITIGATE", **changes: Any) -> dict[str, Any]:
     return {name: value for name, value in (made | changes).items() if value is not None}
 
 
+def a_plan(kind: str = "d", positions: int = 1, **changes: Any) -> dict[str, Any]:
+    """Return the plan of a batch: positions P1, P2 … of the district, one slot each; `changes` are for the positions."""
+    made = {"unit": DISTRICT, "post": "副区长", "slots": 1}
+    return {
+        "kind": kind,
+        "year": 2024,
+        "title": "交流任职",
+        "positions": [made | {"key": f"P{number}"} | changes for number in range(1, positions + 1)],
+    }
+
+
 # ---- a small city in a real database
 
 
@@ -203,26 +217,40 @@ class City:
     engine: Engine
     clock: FixedClock
     units: Units
-    cases: Cases
+    bound: CaseTypes
     queues: Mapping[str, Subscription]
     sequences: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def cases(self) -> Cases:
+        """Return tolerance cases, of which most tests are."""
+        return self.bound.tolerances
 
     def acting(self, actor: Actor) -> UnitOfWork:
         return self.units(Context(actor.subject, tuple(sorted(actor.roles)), "test", "correlation"))
 
-    def open(self, actor: Actor, form: Mapping[str, Any]) -> Any:
+    def open(self, actor: Actor, form: Mapping[str, Any], cases: Cases | None = None) -> Any:
         with self.acting(actor) as uow:
-            case = self.cases.open(uow, actor, form)
+            case = (cases or self.cases).open(uow, actor, form)
             uow.commit()
             return case
 
     def take(
         self, case: Any, action: str, actor: Actor, form: Mapping[str, Any] | None = None
     ) -> tuple[Any, list[Event]]:
-        """Take a step on the case as it is now; return the case and the events that were published."""
+        """Take a step on the case as it is now; return the case and the events that were published.
+
+        A refusal that has a duty is committed, as the API does it.
+        """
+        cases = next(each for each in self.bound if each.model is type(case))
         with self.acting(actor) as uow:
-            version = uow.session.get_one(self.cases.model, case.id).version
-            done = self.cases.take(uow, case.id, action, actor, form or {}, version)
+            version = uow.session.get_one(cases.model, case.id).version
+            try:
+                done = cases.take(uow, case.id, action, actor, form or {}, version)
+            except Refusal as refusal:
+                if refusal.committed:
+                    uow.commit()
+                raise
             uow.commit()
             return done, uow.published
 
@@ -288,6 +316,53 @@ class City:
             step_ = "verified" if state == "VERIFIED" else "rejected"
             self.receive("supervision", self.about_finding(finding, step_, actor="supo-2", **changes | verified))
         return finding
+
+    def bars(self, cadre_id: str, *bars: tuple[str, str, str | None], purposes: Sequence[str] = PURPOSES) -> Event:
+        """Return the event that these bars `(code, from, until)` are all that bar a cadre, for `purposes`."""
+        intervals = [{"code": code, "from": start, "until": until} for code, start, until in bars]
+        data = {purpose: intervals if purpose in purposes else [] for purpose in PURPOSES}
+        return self.event(
+            "supervision.eligibility.changed.v1", f"eligibility/{cadre_id}", {"cadre": cadre_id, "purposes": data}
+        )
+
+    def registered(self, cadre_id: str, unit: str = BUREAU, post_since: str = "2010-01-04", **changes: Any) -> Event:
+        """Return the event that a cadre is on the roster."""
+        data = {
+            "cadre": cadre_id,
+            "name": "某人",
+            "unit": unit,
+            "post": "副局长",
+            "post_since": post_since,
+            "rank": "COUNTY_DEPUTY",
+            "manage_level": "MUNICIPAL",
+            "categories": [],
+        }
+        return self.event("assessment.cadre.registered.v1", f"cadre/{cadre_id}", data | changes)
+
+    def batch(self, state: str = "SELECTING", **changes: Any) -> Any:
+        """Return a batch in `state`, up to the one in which candidates are chosen."""
+        batch = self.open(SELECTOR, a_plan(**changes), self.bound.batches)
+        for action, actor, reached in (
+            ("approve", COMMITTEE[0], "APPROVED"),
+            ("open", SELECTOR, "OPEN"),
+            ("select", SELECTOR, "SELECTING"),
+        ):
+            if batch.state == state:
+                break
+            batch, _ = self.take(batch, action, actor)
+            assert batch.state == reached
+        return batch
+
+    def nominated(self, batch: Any, cadre_id: str, position: str = "P1", **changes: Any) -> Any:
+        """Return a candidate, checked by the gate."""
+        form = {"batch": batch.id, "position": position, "cadre": cadre_id, "born_on": date(1980, 5, 1)} | changes
+        return self.open(SELECTOR, form, self.bound.candidates)
+
+    def selected(self, batch: Any, cadre_id: str, position: str = "P1", **changes: Any) -> Any:
+        """Return a candidate who is selected."""
+        candidate = self.nominated(batch, cadre_id, position, **changes)
+        self.take(candidate, "shortlist", SELECTOR)
+        return self.take(candidate, "select", SELECTOR, {"reason": "综合比选"})[0]
 
     def weight_changed(self, finding: str, weight: str, case: str | None = None, state: str = "VERIFIED") -> Event:
         """Return the event that a finding weighs `weight` by now."""
@@ -375,7 +450,7 @@ class City:
         return self.again(case)
 
     def fire(self) -> deadlines.Tally:
-        return deadlines.fire_due(self.units, handlers((self.cases,)))
+        return deadlines.fire_due(self.units, handlers(self.bound))
 
     def again(self, case: Any) -> Any:
         """Return the case as it is stored now."""
@@ -414,7 +489,7 @@ def start_city(database: ServiceDatabase) -> Iterator[City]:
     migrations.upgrade(make_url(database.owner_url), migrations_of("incentive"))
     engine = bus_engine(database.app_url, application="tests")
     clock = FixedClock(MONDAY)
-    bound = tolerances(rulebook())
+    bound = bind(rulebook())
     units = Units(sessionmaker(engine, expire_on_commit=False), f"/city/{CITY}/incentive", clock)
     city = City(engine, clock, units, bound, subscriptions(bound))
     with city.acting(ACCEPTOR) as uow:

@@ -15,8 +15,8 @@ from citybus.rulepack import RulePacks
 from citybus.settings import ApiSettings, ServingSettings
 from citybus.telemetry.health import Health
 from citybus.unit_of_work import Units
+from incentive.application.case_types import bind
 from incentive.application.rulebook import Rulebook
-from incentive.application.tolerances import tolerances
 from incentive.entrypoints.http import blueprints
 from incentive.entrypoints.problems import PROBLEMS
 
@@ -33,7 +33,7 @@ def load_rules(settings: ServingSettings) -> Rulebook:
 def build(settings: ServingSettings) -> Service:
     """Return the service for the process that `settings` describe. Nothing is connected yet."""
     rulebook = load_rules(settings)
-    bound = tolerances(rulebook)
+    bound = bind(rulebook)
     engine = database.engine(
         settings.database_url.render_as_string(hide_password=False),
         application=f"{settings.service} {settings.process}",

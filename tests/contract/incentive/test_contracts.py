@@ -8,13 +8,21 @@ import pytest
 from citybus.contracts import load
 from citybus.envelope import Event
 from citybus.inbox import Order, read
-from incentive.application.tolerances import tolerances
+from incentive.application.case_types import bind
+from incentive.application.standings import EVENT
 from incentive.domain.tolerance import TOLERANCE
 from incentive.entrypoints.events import subscriptions
 from tests.support.incentive import CONTRACTS, rulebook
 
-PUBLISHED = {action.event: action.mandatory for action in TOLERANCE.actions.values() if action.event}
-QUEUES = subscriptions(tolerances(rulebook()))
+BOUND = bind(rulebook())
+PUBLISHED = {
+    action.event: (action.mandatory, cases.case_type.dataclass)
+    for cases in BOUND
+    for action in cases.case_type.actions.values()
+    if action.event
+} | {EVENT: (False, "L3")}
+OF_TOLERANCE = [action.event for action in TOLERANCE.actions.values() if action.event]
+QUEUES = subscriptions(BOUND)
 CONSUMED = [
     (queue, event_type, path)
     for queue, subscription in QUEUES.items()
@@ -30,16 +38,16 @@ def test_what_is_published_is_what_the_contracts_say() -> None:
         if contract.service == "incentive" and not event_type.startswith("incentive.service.")
     }
     assert set(PUBLISHED) == set(contracts)
-    for event_type, mandatory in PUBLISHED.items():
+    for event_type, declared in PUBLISHED.items():
         contract = contracts[event_type]
-        assert (mandatory, TOLERANCE.dataclass) == (bool(contract.consumers), contract.dataclass), event_type
-        # Supervision eases the finding when the last step comes, and wants all before it.
-        assert contract.ordered
+        assert declared == (bool(contract.consumers), contract.dataclass), event_type
+    # Supervision eases the finding when the last step comes, and wants all before it.
+    assert all(contracts[event_type].ordered for event_type in OF_TOLERANCE)
 
 
 def test_every_state_a_case_can_be_published_in_is_in_its_contract() -> None:
     contracts = load(CONTRACTS)
-    for event_type in PUBLISHED:
+    for event_type in OF_TOLERANCE:
         states = set(contracts[event_type].schema["properties"]["state"]["enum"])
         assert set(TOLERANCE.states) - {"DRAFT"} <= states
 
@@ -71,4 +79,6 @@ def test_no_example_of_ours_holds_a_text() -> None:
     for folder in (CONTRACTS / "examples").glob("incentive.*"):
         for path in folder.glob("*.json"):
             data = Event.from_json(path.read_bytes()).data
-            assert not {"statement", "late_cause", "new_facts", "deviation", "reason", "name"} & set(data), path.name
+            assert not {"statement", "late_cause", "new_facts", "deviation", "reason", "name", "born_on"} & set(data), (
+                path.name
+            )

@@ -76,10 +76,7 @@ def test_a_finding_is_known_as_it_was_published_last(city: City) -> None:
 
 def test_the_roster_keeps_what_is_registered_last_and_no_names(city: City) -> None:
     person = new_id()
-    events = [
-        city.event("assessment.cadre.registered.v1", f"cadre/{person}", {"cadre": person, "unit": unit, "name": "张三"})
-        for unit in (BUREAU, DISTRICT)
-    ]
+    events = [city.registered(person, unit) for unit in (BUREAU, DISTRICT)]
     city.receive("assessment", *reversed(events))
     assert city.rows(CadreRow.__table__, CadreRow.id == person) == [(person, DISTRICT)]
 

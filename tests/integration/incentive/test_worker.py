@@ -15,12 +15,12 @@ from citybus import database, inbox
 from citybus.clock import SystemClock
 from citybus.unit_of_work import Context, Units
 from sqlalchemy.orm import sessionmaker
-from incentive.application.tolerances import tolerances
+from incentive.application.case_types import bind
 from incentive.entrypoints.events import subscriptions
 from incentive.entrypoints.worker import worker
 from tests.support.incentive import rulebook
 
-bound = tolerances(rulebook())
+bound = bind(rulebook())
 assert worker(bound).name == "incentive"
 queue = subscriptions(bound)["incentive.supervision"]
 sessions = sessionmaker(database.engine(sys.argv[1], application="test"), expire_on_commit=False)

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import incentive
 from citybus.http.problems import COMMON
+from incentive.application.case_types import bind
 from incentive.domain.tolerance import TOLERANCE
 from incentive.entrypoints.problems import PROBLEMS
 from tests.support.incentive import MONDAY, rulebook
 
 PACKAGE = Path(incentive.__file__).parent
 RULES = rulebook().on(MONDAY.date())
+CASE_TYPES = [cases.case_type for cases in bind(rulebook())]
 
 LEADS_ON = {
     ("DRAFT", "revise", "DRAFT"),
@@ -51,7 +53,8 @@ def raised_codes() -> set[str]:
                 else:
                     assert isinstance(code, ast.Constant)
                     codes.add(code.value)
-    return codes | {action.same_code for action in TOLERANCE.actions.values() if action.eyes > 1}
+    actions = [action for case_type in CASE_TYPES for action in case_type.actions.values()]
+    return codes | {action.same_code for action in actions if action.eyes > 1}
 
 
 def test_every_refusal_is_declared_on_the_page_of_problems() -> None:

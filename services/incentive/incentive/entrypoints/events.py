@@ -3,25 +3,32 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from citybus.cases import Cases
 from citybus.envelope import Event
 from citybus.freshness import hears
 from citybus.inbox import Handler, Order, Subscription
 from citybus.unit_of_work import UnitOfWork
+from incentive.application.case_types import CaseTypes
 from incentive.application.know_deduction import know_deduction
 from incentive.application.know_finding import know_finding
 from incentive.application.know_roster import know_cadre
 from incentive.application.serve_decision import serve_decision
-from incentive.schemas.consumed import CadreRegistered, DeductionChanged, DeliveryServed, FindingState
+from incentive.application.standings import know_eligibility
+from incentive.schemas.consumed import (
+    CadreRegistered,
+    DeductionChanged,
+    DeliveryServed,
+    EligibilityChanged,
+    FindingState,
+)
 
 STEPS: Final = ("notified", "served", "plea-received", "verified", "rejected", "weight-changed")
 
 
-def subscriptions(tolerances: Cases) -> dict[str, Subscription]:
+def subscriptions(bound: CaseTypes) -> dict[str, Subscription]:
     """Return the subscription of each of the service's queues, by the queue's name."""
 
     def on_served(uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
-        serve_decision(tolerances, uow, event, data)
+        serve_decision(bound.tolerances, uow, event, data)
 
     served = Handler(DeliveryServed(), on_served)
     known = Handler(FindingState(), know_finding)
@@ -40,7 +47,11 @@ def subscriptions(tolerances: Cases) -> dict[str, Subscription]:
         Subscription(
             "incentive.supervision",
             Order.EVERY_STEP,
-            {f"supervision.finding.{step}.v1": known for step in STEPS} | hears("supervision"),
+            {
+                **{f"supervision.finding.{step}.v1": known for step in STEPS},
+                "supervision.eligibility.changed.v1": Handler(EligibilityChanged(), know_eligibility),
+                **hears("supervision"),
+            },
         ),
         Subscription(
             "incentive.notification",

@@ -15,11 +15,26 @@ from citybus.http.commands import command, reply, show, transaction
 from citybus.http.paging import PageQuery
 from citybus.http.parsing import Blueprint, accepts
 from incentive.application import queries
+from incentive.application.batches import evaluations, structure
+from incentive.application.candidates import READERS
+from incentive.application.case_types import CaseTypes
 from incentive.application.rulebook import Rulebook
+from incentive.application.standings import question
 from incentive.application.store_evidence import store_evidence
 from incentive.application.tolerances import OFFICERS
 from incentive.domain.evidence import MAX_UPLOAD
-from incentive.schemas.responses import Catalogue, EffectsView, EvidenceView, StatementView, VerificationView
+from incentive.domain.gate import explain
+from incentive.schemas.requests import GateQuery
+from incentive.schemas.responses import (
+    AgeStructure,
+    Catalogue,
+    EffectsView,
+    EvidenceView,
+    GateEvaluations,
+    GateView,
+    StatementView,
+    VerificationView,
+)
 
 
 class ToleranceQuery(PageQuery):
@@ -31,19 +46,39 @@ class ToleranceQuery(PageQuery):
     decision = fields.String()
 
 
+class BatchQuery(PageQuery):
+    """Filters of the list of batches."""
+
+    kind = fields.String()
+    year = fields.Integer()
+
+
+class CandidateQuery(PageQuery):
+    """Filters of the list of candidates."""
+
+    batch_id = fields.UUID()
+    position = fields.String()
+    cadre = fields.String()
+    verdict = fields.String()
+    to_confirm = fields.Boolean()
+
+
 class EvidenceUpload(Schema):
     """One file of evidence, as the part `file` of a form."""
 
     file = Upload(required=True)
 
 
-def blueprints(tolerances: Cases, rulebook: Rulebook) -> tuple[Blueprint, ...]:
+def blueprints(bound: CaseTypes, rulebook: Rulebook) -> tuple[Blueprint, ...]:
     """Return all routes of the service."""
     return (
-        blueprint(tolerances, query=ToleranceQuery),
-        _beside(tolerances),
-        _evidence(tolerances, rulebook),
-        _catalogue(tolerances, rulebook),
+        blueprint(bound.tolerances, query=ToleranceQuery),
+        _beside(bound.tolerances),
+        _evidence(bound.tolerances, rulebook),
+        _catalogue(bound.tolerances, rulebook),
+        blueprint(bound.batches, query=BatchQuery),
+        blueprint(bound.candidates, query=CandidateQuery),
+        _selection(bound, rulebook),
     )
 
 
@@ -130,5 +165,59 @@ def _catalogue(tolerances: Cases, rulebook: Rulebook) -> Blueprint:
         """Read what the forms may name today, with labels."""
         with transaction() as uow:
             return show(Catalogue().dump(queries.catalogue(rulebook.on(uow.clock.today()))))
+
+    return routes
+
+
+def _selection(bound: CaseTypes, rulebook: Rulebook) -> Blueprint:
+    routes = Blueprint("selection", __name__, description="选拔资格 the selection gate")
+
+    @routes.get("/gate/<string:cadre>")
+    @requires("ORG.*", "COMM")
+    @routes.arguments(GateQuery, location="query")
+    @routes.response(200, GateView)
+    def gate(asked: Mapping[str, Any], cadre: str) -> Response:
+        """Ask whether a cadre may be chosen for a purpose as of a day, with every reason and until when it holds."""
+        with transaction() as uow:
+            today = uow.clock.today()
+            rules = rulebook.on(today)
+            found = question(uow, rules, caller(), cadre, asked["purpose"], asked.get("as_of") or today)
+            zh, en = explain(found)
+            content = GateView().dump(
+                {
+                    "cadre": cadre,
+                    "purpose": found.purpose,
+                    "as_of": found.as_of,
+                    "verdict": found.verdict,
+                    "reasons": found.reasons,
+                    "explanation": {"zh": zh, "en": en},
+                    "checks": rules["gate.checks"],
+                    "rule_packs": [rules.cite("gate.checks")],
+                }
+            )
+            uow.commit()
+        return show(content, headers={"Cache-Control": "no-store"})
+
+    @routes.get("/candidates/<uuid:case_id>/evaluations")
+    @requires(*READERS)
+    @routes.response(200, GateEvaluations)
+    def answers(case_id: Any) -> Response:
+        """Read what the gate answered about a candidate, and on which occasions."""
+        with transaction() as uow:
+            found = evaluations(bound.candidates, uow, str(case_id), caller())
+            content = GateEvaluations().dump({"items": found})
+            uow.commit()
+        return show(content)
+
+    @routes.get("/batches/<uuid:case_id>/age-structure")
+    @requires(*READERS)
+    @routes.response(200, AgeStructure)
+    def ages(case_id: Any) -> Response:
+        """Read the age structure of each group, before and after with those selected."""
+        with transaction() as uow:
+            found = structure(bound.batches, uow, str(case_id), caller(), uow.clock.today())
+            content = AgeStructure().dump({"items": found})
+            uow.commit()
+        return show(content)
 
     return routes

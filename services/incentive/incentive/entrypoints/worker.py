@@ -3,17 +3,17 @@
 from typing import Any
 
 from citybus import deadlines
-from citybus.cases import Cases
 from citybus.cases.timers import handlers
 from citybus.freshness import send_heartbeat
 from citybus.nameko_ext import consume, every, units_of_work
+from incentive.application.case_types import CaseTypes
 from incentive.entrypoints.events import subscriptions
 
 
-def worker(tolerances: Cases) -> type:
+def worker(bound: CaseTypes) -> type:
     """Return the Nameko service of the worker process."""
-    queues = subscriptions(tolerances)
-    on_time = handlers((tolerances,))
+    queues = subscriptions(bound)
+    on_time = handlers(bound)
 
     class Worker:
         """The queues and the timers of incentive."""

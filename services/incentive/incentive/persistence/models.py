@@ -1,4 +1,4 @@
-"""The tables: tolerance cases with their evidence and effects, and what is known of findings, deductions and cadres."""
+"""The tables: tolerance cases with evidence and effects, batches with candidates, and what is known from other services."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -162,3 +162,83 @@ class CadreRow(Base):
 
     id: Mapped[str] = mapped_column(Text, primary_key=True)
     unit: Mapped[str] = mapped_column(Text)
+
+
+class BatchRow(CaseColumns, Base):
+    """A batch of the six-batch programme. `units` are those of its positions; ages of groups are in `positions` alone."""
+
+    __tablename__ = "batches"
+
+    kind: Mapped[str] = mapped_column(Text)
+    year: Mapped[int] = mapped_column(SmallInteger)
+    title: Mapped[str] = mapped_column(Text)
+    positions: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    units: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    publicized_on: Mapped[date | None] = mapped_column(Date)
+    publicity_until: Mapped[date | None] = mapped_column(Date)
+    decided_on: Mapped[date | None] = mapped_column(Date)
+    implemented_on: Mapped[date | None] = mapped_column(Date)
+    reviewed_on: Mapped[date | None] = mapped_column(Date)
+
+
+class CandidateRow(CaseColumns, Base):
+    """A candidate. Birth, and who somebody from outside is, are in no event."""
+
+    __tablename__ = "candidates"
+    __table_args__ = (
+        CheckConstraint("(cadre IS NULL) <> (external IS NULL)", name="person"),
+        Index(
+            "uq_candidates_cadre",
+            "batch_id",
+            "cadre",
+            unique=True,
+            postgresql_where=text("state <> 'DROPPED' AND cadre IS NOT NULL"),
+        ),
+        Index("ix_candidates_batch_id", "batch_id"),
+        Index("ix_candidates_cadre", "cadre"),
+    )
+
+    batch_id: Mapped[str] = mapped_column(_ID, ForeignKey("batches.id"))
+    kind: Mapped[str] = mapped_column(Text)
+    position: Mapped[str] = mapped_column(Text)
+    unit: Mapped[str] = mapped_column(Text)
+    cadre: Mapped[str | None] = mapped_column(Text)
+    external: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    born_on: Mapped[date] = mapped_column(Date)
+    specialty: Mapped[str | None] = mapped_column(Text)
+    verdict: Mapped[str | None] = mapped_column(Text)
+    reasons: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    checked_on: Mapped[date | None] = mapped_column(Date)
+    to_confirm: Mapped[bool] = mapped_column(Boolean)
+    appointed_on: Mapped[date | None] = mapped_column(Date)
+
+
+class StandingPartRow(Base):
+    """One part of what is known of a cadre: bars, a year's result or the roster's entry, as its subject told it last."""
+
+    __tablename__ = "standing_parts"
+    __table_args__ = (Index("ix_standing_parts_cadre", "cadre"),)
+
+    subject: Mapped[str] = mapped_column(Text, primary_key=True)
+    sequence: Mapped[int] = mapped_column(BigInteger)
+    cadre: Mapped[str] = mapped_column(Text)
+    part: Mapped[str] = mapped_column(Text)
+    data: Mapped[dict[str, Any]] = mapped_column(JSONB)
+
+
+class GateEvaluationRow(Base):
+    """What the gate answered about a candidate, and on which occasion."""
+
+    __tablename__ = "gate_evaluations"
+    __table_args__ = (Index("ix_gate_evaluations_candidate_id", "candidate_id"),)
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    candidate_id: Mapped[str] = mapped_column(_ID, ForeignKey("candidates.id"))
+    batch_id: Mapped[str] = mapped_column(_ID, ForeignKey("batches.id"))
+    cadre: Mapped[str] = mapped_column(Text)
+    purpose: Mapped[str] = mapped_column(Text)
+    as_of: Mapped[date] = mapped_column(Date)
+    verdict: Mapped[str] = mapped_column(Text)
+    reasons: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    occasion: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime] = mapped_column(_INSTANT)

@@ -13,6 +13,7 @@ class CadreRegistered(_Consumed):
 
     cadre = fields.String(required=True)
     unit = fields.String(required=True)
+    post_since = fields.Date(required=True)
 
 
 class DeductionItem(_Consumed):
@@ -63,3 +64,18 @@ class DeliveryServed(_Consumed):
     ref = fields.String(required=True)
     recipient = fields.Nested(Recipient, required=True)
     served_on = fields.Date(required=True, allow_none=True)
+
+
+class Interval(_Consumed):
+    """A bar, from its first day until the first that is free again (None: until it is lifted)."""
+
+    code = fields.String(required=True)
+    start = fields.Date(required=True, data_key="from")
+    until = fields.Date(required=True, allow_none=True)
+
+
+class EligibilityChanged(_Consumed):
+    """`supervision.eligibility.changed.v1`: the bars of a cadre, by purpose."""
+
+    cadre = fields.String(required=True)
+    purposes = fields.Dict(keys=fields.String(), values=fields.List(fields.Nested(Interval)), required=True)

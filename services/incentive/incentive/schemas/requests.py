@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from citybus.cases.forms import Form
 from citybus.http.translations import Bilingual
 from incentive.domain.application import Applicant
+from incentive.domain.gate import Purpose
 from incentive.domain.verification import FACTORS, SCORES, Decision
 
 MAX_TEXT = 20_000
@@ -115,3 +116,71 @@ class PanelDecision(Form):
     decision = fields.String(required=True, validate=_DECISION)
     panel = fields.List(fields.Nested(Member), required=True, validate=validate.Length(1, 50))
     deviation = _text(metadata={"description": "与建议不同的理由 why the decision differs from the advice"})
+
+
+class Position(Schema):
+    """A post to be filled; what is wanted beside the first fields depends on the kind of the batch."""
+
+    key = _code(required=True, metadata={"description": "岗位代号 what candidates name it by"})
+    unit = _code(required=True)
+    post = _code(required=True)
+    slots = fields.Integer(required=True, strict=True, validate=validate.Range(1, 100))
+    level = _code(metadata={"description": "层次 kind a: a key of the rule batch.a.max_age"})
+    place = _code(metadata={"description": "挂职去向 kind e: one of the rule batch.e.places"})
+    months = fields.Integer(strict=True, validate=validate.Range(1, 120), metadata={"description": "挂职月数 kind e"})
+    public_institution = fields.Boolean(metadata={"description": "事业单位岗位 kind b"})
+    members_born = fields.List(
+        fields.Date(),
+        validate=validate.Length(max=30),
+        metadata={"description": "现班子成员出生日期 kind c: when the members of the group were born"},
+    )
+    avoid = fields.List(
+        _code(),
+        validate=[validate.Length(max=200), _distinct],
+        metadata={"description": "应回避干部 cadres who must not hold it, for relations in its line"},
+    )
+
+
+class Plan(Form):
+    """What a batch is to fill (I12)."""
+
+    kind = _code(required=True, metadata={"description": "批次类型 a to f"})
+    year = fields.Integer(required=True, strict=True, validate=validate.Range(2000, 2100))
+    title = _code(required=True)
+    positions = fields.List(fields.Nested(Position), required=True, validate=validate.Length(1, 200))
+
+    @validates_schema
+    def _keys_once(self, data: dict[str, Any], **kwargs: Any) -> None:
+        _distinct([position["key"] for position in data["positions"]])
+
+
+class External(Schema):
+    """Somebody from outside, who agreed that this is kept."""
+
+    name = _code(required=True)
+    degree = _code(required=True, metadata={"description": "学历学位 one of the rule batch.b.degrees"})
+    consent_on = fields.Date(metadata={"description": "同意处理个人信息的日期 when the person agreed"})
+
+
+class Nomination(Form):
+    """A candidate: a cadre of the roster, or for kind b somebody from outside."""
+
+    batch = fields.UUID(required=True)
+    position = _code(required=True)
+    cadre = _code()
+    external = fields.Nested(External)
+    born_on = fields.Date(required=True, metadata={"description": "出生日期 as the dossier says"})
+    specialty = _code(metadata={"description": "专业特长 kind c"})
+
+
+class Appointment(Form):
+    """From when the posts are held."""
+
+    appointed_on = fields.Date(required=True)
+
+
+class GateQuery(Schema):
+    """What the gate is asked."""
+
+    purpose = fields.String(required=True, validate=validate.OneOf([purpose.value for purpose in Purpose]))
+    as_of = fields.Date(metadata={"description": "基准日 as of which day; today where it is not given"})

@@ -142,3 +142,128 @@ class Catalogue(Schema):
     exclusions = fields.List(fields.Nested(CatalogueEntry), required=True)
     factors = fields.List(fields.Nested(CatalogueEntry), required=True)
     decisions = fields.List(fields.Nested(DecisionEntry), required=True)
+
+
+class PositionView(Schema):
+    """A post to be filled. When the members of its group were born is not shown; their ages have a route of their own."""
+
+    key = fields.String(required=True)
+    unit = fields.String(required=True)
+    post = fields.String(required=True)
+    slots = fields.Integer(required=True)
+    level = fields.String(required=True, allow_none=True)
+    place = fields.String(required=True, allow_none=True)
+    months = fields.Integer(required=True, allow_none=True)
+    public_institution = fields.Boolean(required=True)
+    avoid = fields.List(fields.String(), required=True)
+
+
+class BatchView(CaseView):
+    """A batch."""
+
+    kind = fields.String(required=True)
+    year = fields.Integer(required=True)
+    title = fields.String(required=True)
+    positions = fields.List(fields.Nested(PositionView), required=True)
+    publicized_on = fields.Date(required=True, allow_none=True)
+    publicity_until = fields.Date(required=True, allow_none=True)
+    decided_on = fields.Date(required=True, allow_none=True)
+    implemented_on = fields.Date(required=True, allow_none=True)
+    reviewed_on = fields.Date(required=True, allow_none=True)
+
+
+class ReasonView(Schema):
+    """Why the gate does not open: a code, the first day on which it is over, and whether it only cannot be told yet."""
+
+    code = fields.String(required=True)
+    until = fields.Date(required=True, allow_none=True)
+    pending = fields.Boolean(required=True)
+
+
+class StoredReasonView(Schema):
+    """A reason as it was kept."""
+
+    code = fields.String(required=True)
+    until = fields.String(required=True, allow_none=True)
+    pending = fields.Boolean(required=True)
+
+
+class ExternalView(Schema):
+    """Somebody from outside."""
+
+    name = fields.String(required=True)
+    degree = fields.String(required=True)
+    consent_on = fields.String(required=True, allow_none=True)
+
+
+class CandidateView(CaseView):
+    """A candidate, with what the gate said at the last check."""
+
+    batch = fields.String(attribute="batch_id", required=True)
+    kind = fields.String(required=True)
+    position = fields.String(required=True)
+    unit = fields.String(required=True)
+    cadre = fields.String(required=True, allow_none=True)
+    external = fields.Nested(ExternalView, required=True, allow_none=True)
+    born_on = fields.Date(required=True)
+    specialty = fields.String(required=True, allow_none=True)
+    verdict = fields.String(required=True, allow_none=True)
+    reasons = fields.List(fields.Nested(StoredReasonView), required=True)
+    checked_on = fields.Date(required=True, allow_none=True)
+    to_confirm = fields.Boolean(required=True)
+    appointed_on = fields.Date(required=True, allow_none=True)
+
+
+class GateView(Schema):
+    """The gate's answer, with its explanation."""
+
+    cadre = fields.String(required=True)
+    purpose = fields.String(required=True)
+    as_of = fields.Date(required=True)
+    verdict = fields.String(required=True)
+    reasons = fields.List(fields.Nested(ReasonView), required=True)
+    explanation = fields.Nested(TextView, required=True)
+    checks = fields.List(fields.String(), required=True)
+    rule_packs = fields.List(fields.String(), required=True)
+
+
+class GateEvaluationView(Schema):
+    """What the gate answered about a candidate on one occasion."""
+
+    id = fields.String(required=True)
+    occasion = fields.String(required=True)
+    purpose = fields.String(required=True)
+    as_of = fields.Date(required=True)
+    verdict = fields.String(required=True)
+    reasons = fields.List(fields.Nested(StoredReasonView), required=True)
+    at = fields.AwareDateTime(required=True)
+
+
+class GateEvaluations(Schema):
+    """What the gate answered about a candidate, oldest first."""
+
+    items = fields.List(fields.Nested(GateEvaluationView), required=True)
+
+
+class AgesView(Schema):
+    """The ages of a group, in full years."""
+
+    members = fields.Integer(required=True)
+    mean = fields.Decimal(as_string=True, required=True, allow_none=True)
+    youngest = fields.Integer(required=True, allow_none=True)
+    ages = fields.List(fields.Integer(), required=True)
+
+
+class StructureView(Schema):
+    """The ages of a position's group, before and after."""
+
+    position = fields.String(required=True)
+    unit = fields.String(required=True)
+    before = fields.Nested(AgesView, required=True)
+    after = fields.Nested(AgesView, required=True)
+
+
+class AgeStructure(Schema):
+    """The age structure of each group that a batch concerns."""
+
+    items = fields.List(fields.Nested(StructureView), required=True)
