@@ -1,6 +1,7 @@
 """The folder contracts/ is whole: every event type has schema, examples and bindings, and the document is current."""
 
 import json
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest
 import yaml
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
-from jsonschema import Draft7Validator
+from faststream.specification.asyncapi.v3_0_0.schema import ApplicationSchema
+from pydantic import ValidationError
 
 from citybus.envelope import Event
 from dandang.contracts import Contracts, load
@@ -32,9 +34,18 @@ def test_contracts_examples_and_bindings_agree(contracts: Contracts) -> None:
     assert contracts.problems() == []
 
 
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    """The document as it is published; `contracts.problems()` says whether it is current."""
+    with (FOLDER / "asyncapi.yaml").open("rb") as published:
+        read: dict[str, Any] = yaml.load(published, Loader=yaml.CSafeLoader)
+    return read
+
+
 @pytest.mark.parametrize("event_type", TYPES)
-def test_event_type_has_schema_example_and_document(contracts: Contracts, event_type: str) -> None:
-    document = yaml.safe_load((FOLDER / "asyncapi.yaml").read_text(encoding="utf-8"))
+def test_event_type_has_schema_example_and_document(
+    contracts: Contracts, document: dict[str, Any], event_type: str
+) -> None:
     assert contracts.types[event_type].service in SERVICES
     assert contracts.examples(event_type)
     assert document["channels"][event_type]["address"] == event_type
@@ -54,27 +65,18 @@ def test_example_is_a_cloudevent_to_others(path: Path) -> None:
     assert event.get_subject() == json.loads(path.read_bytes())["subject"]
 
 
-@pytest.fixture(scope="module")
-def asyncapi() -> Draft7Validator:
-    """The published schema of AsyncAPI 3.0.0."""
-    schema = json.loads(Path(__file__).with_name("asyncapi-3.0.0.json").read_bytes())
-    # It names its own dialect without the empty fragment, by which the validator would look for it elsewhere.
-    return Draft7Validator(schema | {"$schema": "http://json-schema.org/draft-07/schema#"})
+def test_document_is_asyncapi(document: dict[str, Any]) -> None:
+    ApplicationSchema.model_validate(document)
 
 
-def test_document_is_asyncapi(contracts: Contracts, asyncapi: Draft7Validator) -> None:
-    document = yaml.safe_load(contracts.document())
-    assert [f"{error.json_path}: {error.message[:200]}" for error in asyncapi.iter_errors(document)] == []
+def test_document_that_is_not_asyncapi_is_seen(document: dict[str, Any]) -> None:
+    spoilt = deepcopy(document)
+    spoilt["channels"][TYPES[0]]["bindings"]["amqp"]["is"] = "topic"
+    with pytest.raises(ValidationError):
+        ApplicationSchema.model_validate(spoilt)
 
 
-def test_document_that_is_not_asyncapi_is_seen(contracts: Contracts, asyncapi: Draft7Validator) -> None:
-    document: dict[str, Any] = yaml.safe_load(contracts.document())
-    document["channels"][TYPES[0]]["bindings"]["amqp"]["is"] = "topic"
-    assert list(asyncapi.iter_errors(document))
-
-
-def test_references_of_the_document_lead_somewhere(contracts: Contracts) -> None:
-    document = yaml.safe_load(contracts.document())
+def test_references_of_the_document_lead_somewhere(document: dict[str, Any]) -> None:
     for reference in _references(document):
         found = document
         for step in reference.removeprefix("#/").split("/"):

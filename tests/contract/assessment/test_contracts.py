@@ -12,11 +12,11 @@ from assessment.domain.deduction import Responsibility, Role, deduct
 from assessment.domain.roster import Cadre, Unit
 from assessment.entrypoints.events import subscriptions
 from assessment.schemas.published import cadre_registered, deduction_changed, unit_registered
-from citybus.contracts import load
 from citybus.envelope import Event
 from citybus.inbox import Order, read
 from citybus.outbox import Draft
 from tests.support.assessment import CONTRACTS, id_number, rulebook, some_id
+from tests.support.contracts import load
 
 FINDING = Responsibility(some_id(), Role.DIRECT, Decimal("2.0"), Decimal("1.0"), date(2024, 3, 18))
 CADRE = Cadre(

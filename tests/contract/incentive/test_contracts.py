@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from citybus.contracts import load
 from citybus.envelope import Event
 from citybus.inbox import Order, read
 from incentive.application.case_types import bind
 from incentive.application.standings import EVENT
 from incentive.domain.tolerance import TOLERANCE
 from incentive.entrypoints.events import subscriptions
+from tests.support.contracts import load
 from tests.support.incentive import CONTRACTS, rulebook
 
 BOUND = bind(rulebook())

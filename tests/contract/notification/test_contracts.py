@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from citybus.contracts import load
 from citybus.envelope import Event
 from citybus.inbox import Order, read
 from notification.application.deliveries import deliveries
@@ -14,6 +13,7 @@ from notification.domain.document import Document
 from notification.domain.sharing import SHAREABLE, kind_of
 from notification.domain.subscription import SUBSCRIPTION
 from notification.entrypoints.events import subscriptions
+from tests.support.contracts import load
 from tests.support.notification import CONTRACTS, MONDAY, catalogue, rulebook
 
 PUBLISHED = {

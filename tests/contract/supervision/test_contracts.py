@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from citybus.contracts import load
 from citybus.envelope import Event
 from citybus.inbox import Order, read
 from supervision.application.case_types import bind
 from supervision.domain import eligibility, signal
 from supervision.entrypoints.events import subscriptions
+from tests.support.contracts import load
 from tests.support.supervision import CONTRACTS, rulebook
 
 CASE_TYPES = [cases.case_type for cases in bind(rulebook())]

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from citybus.contracts import load
 from tests.support.assessment import CONTRACTS, MONDAY, City, start_city
+from tests.support.contracts import load
 from tests.support.postgres import ServiceDatabase
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from citybus.contracts import load
 from dandang.local.provision import ServiceDatabase
+from tests.support.contracts import load
 from tests.support.notification import CONTRACTS, MONDAY, City, outbox_events, start_city
 
 

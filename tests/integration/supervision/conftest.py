@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from citybus.contracts import load
+from tests.support.contracts import load
 from tests.support.postgres import ServiceDatabase
 from tests.support.supervision import CONTRACTS, MONDAY, City, outbox_events, start_city
 
