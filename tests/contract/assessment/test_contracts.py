@@ -4,14 +4,19 @@ import json
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from assessment.domain.annual import ANNUAL
 from assessment.domain.constraint import CONSTRAINT
 from assessment.domain.deduction import Responsibility, Role, deduct
+from assessment.domain.quota import QUOTA
 from assessment.domain.roster import Cadre, Unit
+from assessment.domain.scheme import SCHEME
 from assessment.entrypoints.events import subscriptions
-from assessment.schemas.published import cadre_registered, deduction_changed, unit_registered
+from assessment.schemas.published import cadre_registered, deduction_changed, result_served, unit_registered
 from citybus.envelope import Event
 from citybus.inbox import Order, read
 from citybus.outbox import Draft
@@ -32,6 +37,16 @@ CADRE = Cadre(
     categories=("CIVIL_SERVANT",),
 )
 PACK = "LOCAL-HS-2016@1"
+SERVED: Any = SimpleNamespace(
+    id=some_id(),
+    subject_kind="CADRE",
+    cadre=some_id(),
+    unit="420202",
+    year=2024,
+    revision=1,
+    served_on=date(2025, 3, 10),
+    appeal_until=date(2025, 4, 9),
+)
 PUBLISHED = [
     *(
         unit_registered(Unit("420202", "黄石港区", kind, "COUNTY"), PACK)
@@ -40,10 +55,11 @@ PUBLISHED = [
     cadre_registered(some_id(), CADRE, PACK),
     deduction_changed(some_id(), 2024, deduct(2024, [FINDING], rulebook().on)),
     deduction_changed(some_id(), 2024, deduct(2024, [], rulebook().on)),
+    result_served(SERVED),
 ]
 DECLARED = {
     action.event: (action.mandatory, case_type.dataclass, case_type.kind)
-    for case_type in (CONSTRAINT,)
+    for case_type in (ANNUAL, CONSTRAINT, QUOTA, SCHEME)
     for action in (case_type.create, *case_type.actions.values())
     if action.event
 }

@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
+from assessment.application.annuals import annuals
 from assessment.application.constraints import constraints
+from assessment.application.quotas import quotas
 from assessment.application.rulebook import Rulebook
+from assessment.application.schemes import schemes
 from citybus.cases import Cases
 
 
@@ -12,7 +15,10 @@ from citybus.cases import Cases
 class CaseTypes:
     """The case types, by what they are."""
 
+    annuals: Cases
     constraints: Cases
+    quotas: Cases
+    schemes: Cases
 
     def __iter__(self) -> Iterator[Cases]:
         return (getattr(self, field.name) for field in fields(self))
@@ -20,4 +26,10 @@ class CaseTypes:
 
 def case_types(rulebook: Rulebook) -> CaseTypes:
     """Return all case types, bound to the rules of the city."""
-    return CaseTypes(constraints=constraints(rulebook))
+    bound_schemes, bound_quotas = schemes(rulebook), quotas(rulebook)
+    return CaseTypes(
+        annuals=annuals(rulebook, bound_schemes, bound_quotas),
+        constraints=constraints(rulebook),
+        quotas=bound_quotas,
+        schemes=bound_schemes,
+    )

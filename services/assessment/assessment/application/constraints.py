@@ -13,6 +13,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, and_, false, insert, or_, select, text, true
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from assessment.application import correct_annual
 from assessment.application.rulebook import Rulebook
 from assessment.domain.constraint import (
     ADDED,
@@ -59,6 +60,7 @@ def constraints(rulebook: Rulebook) -> Cases:
         scope=scope,
         visible=visible,
         readers=READERS,
+        after={"confirm": lambda uow, step: _reckon_anew(uow, step.case, None)},
     )
 
 
@@ -210,6 +212,8 @@ def _add(uow: UnitOfWork, source: str, cadre: str, each: Wanted, event: Event | 
     uow.session.add(row)
     uow.session.flush()
     _note(uow, row, "create", None, None if each.proposal else ADDED)
+    if not each.proposal:
+        _reckon_anew(uow, row, event)
 
 
 def _adjust(uow: UnitOfWork, row: ConstraintRow, each: Wanted, event: Event | None) -> None:
@@ -218,6 +222,7 @@ def _adjust(uow: UnitOfWork, row: ConstraintRow, each: Wanted, event: Event | No
     row.changed_at = uow.clock.now()
     uow.session.flush()
     _note(uow, row, "adjust", row.state, ADDED if row.state == "ACTIVE" else None)
+    _reckon_anew(uow, row, event)
 
 
 def _lift(uow: UnitOfWork, row: ConstraintRow, event: Event | None) -> None:
@@ -227,6 +232,12 @@ def _lift(uow: UnitOfWork, row: ConstraintRow, event: Event | None) -> None:
     row.changed_at = row.lifted_at
     uow.session.flush()
     _note(uow, row, "lift", before, LIFTED if told else None)
+    if told:
+        _reckon_anew(uow, row, event)
+
+
+def _reckon_anew(uow: UnitOfWork, row: ConstraintRow, event: Event | None) -> None:
+    correct_annual.reconsider(uow, row.cadre, row.year, event, later_too=row.open_ended)
 
 
 def _note(uow: UnitOfWork, row: ConstraintRow, action: str, before: str | None, event_type: str | None) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import and_, delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 
+from assessment.application.correct_annual import reconsider
 from assessment.application.rulebook import Rulebook
 from assessment.domain.deduction import Deduction, Responsibility, Role, counts, decimal_text, deduct
 from assessment.persistence.models import AnnualRecordRow, FindingRow, ResponsibilityRow
@@ -110,6 +111,7 @@ def _recompute(rulebook: Rulebook, uow: UnitOfWork, event: Event, cadre: str, ye
         written={"version": version, "deduction": decimal_text(found.deduction), "cause": event.id},
     )
     uow.publish(deduction_changed(cadre, year, found))
+    reconsider(uow, cadre, year, event)
 
 
 def _responsibilities(uow: UnitOfWork, cadre: str, year: int) -> list[Responsibility]:

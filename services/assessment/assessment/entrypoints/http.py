@@ -1,4 +1,4 @@
-"""The routes: imports of rosters, units, cadres, annual records, what binds a grade, and the values that a roster may have."""
+"""The routes: imports of rosters, units, cadres, annual records, what binds a grade, assessments and their facts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,42 +6,62 @@ from urllib.parse import quote
 
 from flask import Response, url_for
 
-from assessment.application import queries
+from assessment.application import queries, results
 from assessment.application.case_types import case_types
 from assessment.application.constraints import READERS as CONSTRAINT_READERS
 from assessment.application.constraints import grade_bounds
 from assessment.application.queries import CADRE_READERS, IMPORTERS, RECORD_READERS
+from assessment.application.record_facts import record_ballot, record_routine, record_talk
 from assessment.application.rulebook import Rulebook
 from assessment.application.start_import import start_import
-from assessment.persistence.models import CadreRow, UnitRow
+from assessment.domain.recorded import shown_classes
+from assessment.persistence.models import BallotSessionRow, CadreRow, RoutineGradeRow, TalkRow, UnitRow
 from assessment.persistence.vault import Vault
 from assessment.schemas.requests import (
+    AnnualQuery,
+    BallotForm,
     BoundsLook,
     CadreLook,
     CadreQuery,
     ConstraintQuery,
+    FactQuery,
+    QuotaQuery,
     RecordLook,
     RecordQuery,
+    ResultLook,
     RosterUpload,
+    RoutineForm,
+    SchemeQuery,
+    TalkForm,
     UnitQuery,
 )
 from assessment.schemas.responses import (
+    BallotView,
     BoundsView,
     CadreFullView,
     CadreView,
     CatalogueView,
+    ExplanationView,
     ImportView,
     RecordView,
+    ReportView,
+    ResultsView,
+    ResultView,
+    RoutineView,
+    SummaryView,
+    TalkView,
     UnitView,
     bounds_content,
     record_content,
 )
 from assessment.workbooks import write
 from assessment.workbooks.scan import MOST_BYTES
+from citybus.cases import Cases
 from citybus.cases.routes import blueprint
 from citybus.http import Blueprint, accepts, caller, command, page, page_schema, reply, requires, show, transaction
 
 OFFICIALS = ("ORG.*", "SUPO.*", "DISC", "COMM", "MEDIA", "REVIEWER", "TRAINER", "VISITOR", *CADRE_READERS[1:])
+RECORDERS = ("ORG.assess",)
 _AROUND_FILE = 64 << 10
 _OF_UPLOAD = (
     "id",
@@ -65,6 +85,11 @@ def blueprints(rulebook: Rulebook, vault: Vault) -> tuple[Blueprint, ...]:
         _records(rulebook),
         blueprint(cases.constraints, query=ConstraintQuery),
         _bounds(rulebook),
+        blueprint(cases.schemes, query=SchemeQuery),
+        blueprint(cases.quotas, query=QuotaQuery),
+        blueprint(cases.annuals, query=AnnualQuery),
+        _results(cases.annuals),
+        _facts(rulebook),
     )
 
 
@@ -234,6 +259,152 @@ def _bounds(rulebook: Rulebook) -> Blueprint:
         return show(content)
 
     return routes
+
+
+def _results(annuals: Cases) -> Blueprint:
+    routes = Blueprint("annual_results", __name__, url_prefix="/annuals", description="考核结果 results")
+
+    @routes.get("/<uuid:case_id>/explanation")
+    @requires(*annuals.readers)
+    @routes.response(200, ExplanationView)
+    def explanation(case_id: Any) -> Response:
+        """Read how the present grade, or proposal, came about: parts, deductions, constraints, quota, packs."""
+        with transaction() as uow:
+            content = ExplanationView().dump(results.explained(annuals, uow, str(case_id), caller()))
+            uow.commit()
+        return show(content)
+
+    @routes.get("/<uuid:case_id>/result")
+    @requires(*annuals.readers)
+    @routes.arguments(ResultLook, location="query")
+    @routes.response(200, ResultView)
+    def result(look: Mapping[str, Any], case_id: Any) -> Response:
+        """Read the result that is, or was, in force, with its explanation."""
+        with transaction() as uow:
+            found = results.result(annuals, uow, str(case_id), caller(), look["as_of"])
+            content = ResultView().dump(found)
+            uow.commit()
+        return show(content)
+
+    @routes.get("/<uuid:case_id>/results")
+    @requires(*annuals.readers)
+    @routes.arguments(ResultLook, location="query")
+    @routes.response(200, ResultsView)
+    def revisions(look: Mapping[str, Any], case_id: Any) -> Response:
+        """Read every revision of the result, oldest first."""
+        with transaction() as uow:
+            found = results.results(annuals, uow, str(case_id), caller(), look["as_of"])
+            content = ResultsView().dump({"items": found})
+            uow.commit()
+        return show(content)
+
+    @routes.get("/<uuid:case_id>/report")
+    @requires(*annuals.readers)
+    @routes.response(200, ReportView)
+    def report(case_id: Any) -> Response:
+        """Read the report of the year."""
+        with transaction() as uow:
+            content = ReportView().dump({"text": results.report(annuals, uow, str(case_id), caller())})
+            uow.commit()
+        return show(content)
+
+    return routes
+
+
+def _facts(rulebook: Rulebook) -> Blueprint:
+    routes = Blueprint("recorded", __name__, description="测评、平时考核与谈话 ballots, routine grades, talks")
+
+    @routes.post("/ballots")
+    @requires(*RECORDERS)
+    @routes.arguments(BallotForm)
+    @routes.response(201, BallotView)
+    def ballot(form: Mapping[str, Any]) -> Response:
+        """Record the count of a session of democratic evaluation."""
+
+        def work(uow: Any) -> Any:
+            row = record_ballot(rulebook, uow, caller(), form)
+            return reply(_ballot_content(rulebook, uow, row), status=201)
+
+        return command(work)
+
+    @routes.get("/ballots")
+    @requires("ORG.*", "CADRE")
+    @routes.arguments(FactQuery, location="query")
+    @routes.response(200, page_schema(BallotView))
+    def ballots(sought: Mapping[str, Any]) -> Response:
+        """List counted sessions; a class with few ballots shows no detail."""
+        with transaction() as uow:
+            found = _page(uow, BallotSessionRow, (BallotSessionRow.__table__.c.id,), sought)
+            items = [_ballot_content(rulebook, uow, row) for row in found.items]
+            uow.audit("ballot.list", "ballots", read=sorted(BallotView().fields))
+            uow.commit()
+        return show({"items": items, "next": found.next}, headers=found.headers())
+
+    @routes.post("/routine-grades")
+    @requires(*RECORDERS)
+    @routes.arguments(RoutineForm)
+    @routes.response(201, RoutineView)
+    def routine(form: Mapping[str, Any]) -> Response:
+        """Record the routine grade of a cadre's quarter."""
+        return command(lambda uow: reply(RoutineView().dump(record_routine(rulebook, uow, caller(), form)), status=201))
+
+    @routes.get("/routine-grades")
+    @requires("ORG.*", "CADRE")
+    @routes.arguments(FactQuery, location="query")
+    @routes.response(200, page_schema(RoutineView))
+    def routines(sought: Mapping[str, Any]) -> Response:
+        """List routine grades."""
+        table = RoutineGradeRow.__table__.c
+        with transaction() as uow:
+            found = _page(uow, RoutineGradeRow, (table.cadre, table.year, table.quarter), sought)
+            content = {"items": RoutineView(many=True).dump(found.items), "next": found.next}
+            uow.audit("routine.list", "routine-grades", read=sorted(RoutineView().fields))
+            uow.commit()
+        return show(content, headers=found.headers())
+
+    @routes.post("/talks")
+    @requires(*RECORDERS)
+    @routes.arguments(TalkForm)
+    @routes.response(201, TalkView)
+    def talk(form: Mapping[str, Any]) -> Response:
+        """Record a talk that two people held."""
+        return command(lambda uow: reply(TalkView().dump(record_talk(rulebook, uow, caller(), form)), status=201))
+
+    @routes.get("/talks")
+    @requires("ORG.*")
+    @routes.arguments(FactQuery, location="query")
+    @routes.response(200, page_schema(TalkView))
+    def talks(sought: Mapping[str, Any]) -> Response:
+        """List talks, without what was said."""
+        with transaction() as uow:
+            found = _page(uow, TalkRow, (TalkRow.__table__.c.id,), sought)
+            content = {"items": TalkView(many=True).dump(found.items), "next": found.next}
+            uow.audit("talk.list", "talks", read=sorted(TalkView().fields))
+            uow.commit()
+        return show(content, headers=found.headers())
+
+    @routes.get("/talks/<uuid:talk_id>/summary")
+    @requires(*RECORDERS)
+    @routes.response(200, SummaryView)
+    def summary(talk_id: Any) -> Response:
+        """Read what was said in a talk."""
+        with transaction() as uow:
+            content = {"summary": results.summary(uow, str(talk_id), caller())}
+            uow.commit()
+        return show(content)
+
+    return routes
+
+
+def _page(uow: Any, model: Any, keys: tuple[Any, ...], sought: Mapping[str, Any]) -> Any:
+    statement = results.recorded(model, caller(), **{name: sought.get(name) for name in ("cadre", "unit", "year")})
+    return page(uow.session, statement, keys, limit=sought["limit"], cursor=sought["cursor"])
+
+
+def _ballot_content(rulebook: Rulebook, uow: Any, row: BallotSessionRow) -> Mapping[str, Any]:
+    hidden = rulebook.on(uow.clock.today())["ballot.hide_below"]
+    content: Mapping[str, Any] = BallotView().dump(row)
+    return {**content, "classes": shown_classes(row.classes, hidden)}
 
 
 def _workbook(content: bytes, name: str) -> Response:

@@ -1,9 +1,10 @@
-"""The worker's process: what Nameko runs for the queues, and the heartbeat."""
+"""The worker's process: what Nameko runs for the queues, the deadlines and the heartbeat."""
 
 from typing import Any
 
 from assessment.application.rulebook import Rulebook
-from assessment.entrypoints.events import SUPERVISION, subscriptions
+from assessment.entrypoints.events import NOTIFICATION, SUPERVISION, on_time, subscriptions
+from citybus import deadlines
 from citybus.freshness import send_heartbeat
 from citybus.nameko_ext import consume, every, units_of_work
 
@@ -11,9 +12,10 @@ from citybus.nameko_ext import consume, every, units_of_work
 def worker(rulebook: Rulebook) -> type:
     """Return the Nameko service of the worker process."""
     queues = subscriptions(rulebook)
+    timed = on_time(rulebook)
 
     class Worker:
-        """The queues and the timer of assessment."""
+        """The queues and the timers of assessment."""
 
         name = "assessment"
         units = units_of_work()
@@ -21,6 +23,14 @@ def worker(rulebook: Rulebook) -> type:
         @consume(queues[SUPERVISION])
         def on_supervision(self, batch: Any) -> None:
             batch.apply(self.units)
+
+        @consume(queues[NOTIFICATION])
+        def on_notification(self, batch: Any) -> None:
+            batch.apply(self.units)
+
+        @every(seconds=2)
+        def fire_deadlines(self) -> None:
+            deadlines.fire_due(self.units, timed)
 
         @every(seconds=15)
         def send_heartbeat(self) -> None:

@@ -1,4 +1,4 @@
-"""The tables: units, cadres, imports of rosters, findings as far as they weigh on a year, and annual records."""
+"""The tables: units, cadres, imports of rosters, findings as far as they weigh on a year, records and assessments."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -17,7 +17,9 @@ from sqlalchemy import (
     Numeric,
     SmallInteger,
     Text,
+    UniqueConstraint,
     select,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_column
@@ -180,3 +182,158 @@ class ConstraintRow(CaseColumns, Base):
     unit: Mapped[str | None] = column_property(
         select(CadreRow.unit).where(CadreRow.id == cadre).correlate_except(CadreRow).scalar_subquery()
     )
+
+
+class SchemeRow(CaseColumns, Base):
+    """A scheme of a year; `weights` and `bands` are decimal texts by code."""
+
+    __tablename__ = "schemes"
+    __table_args__ = (UniqueConstraint("year", "target_kind"),)
+
+    year: Mapped[int] = mapped_column(SmallInteger)
+    target_kind: Mapped[str] = mapped_column(Text)
+    weights: Mapped[dict[str, str]] = mapped_column(JSONB)
+    bands: Mapped[dict[str, str]] = mapped_column(JSONB)
+
+
+class QuotaRow(CaseColumns, Base):
+    """How many of a pool may be excellent; `unit` is null where the city is one pool."""
+
+    __tablename__ = "quotas"
+    __table_args__ = (
+        Index("uq_quotas_city", "year", "category", unique=True, postgresql_where=text("unit IS NULL")),
+        Index("uq_quotas_unit", "year", "category", "unit", unique=True, postgresql_where=text("unit IS NOT NULL")),
+    )
+
+    year: Mapped[int] = mapped_column(SmallInteger)
+    category: Mapped[str] = mapped_column(Text)
+    unit: Mapped[str | None] = mapped_column(Text, ForeignKey("units.code"))
+    group_grade: Mapped[str | None] = mapped_column(Text)
+    approved_higher: Mapped[bool] = mapped_column(Boolean)
+    ratio: Mapped[Decimal] = mapped_column(Numeric)
+    rounding: Mapped[str] = mapped_column(Text)
+    counts_no_grade: Mapped[bool] = mapped_column(Boolean)
+    base: Mapped[int] = mapped_column(Integer)
+    most: Mapped[int] = mapped_column(Integer)
+
+
+class BallotSessionRow(Base):
+    """A counted session of democratic evaluation; `classes` are `{name, expected, counts}`, no voter is known."""
+
+    __tablename__ = "ballot_sessions"
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    subject_kind: Mapped[str] = mapped_column(Text)
+    cadre: Mapped[str | None] = mapped_column(_ID, index=True)
+    unit: Mapped[str] = mapped_column(Text, index=True)
+    year: Mapped[int] = mapped_column(SmallInteger)
+    held_on: Mapped[date] = mapped_column(Date)
+    classes: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    turnout: Mapped[Decimal] = mapped_column(Numeric)
+    valid: Mapped[bool] = mapped_column(Boolean)
+    score: Mapped[Decimal] = mapped_column(Numeric)
+    flagged: Mapped[bool] = mapped_column(Boolean)
+    evidence: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    rule_packs: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    recorded_by: Mapped[str] = mapped_column(Text)
+    recorded_at: Mapped[datetime] = mapped_column(_INSTANT)
+
+
+class RoutineGradeRow(Base):
+    """The routine grade of a cadre's quarter."""
+
+    __tablename__ = "routine_grades"
+
+    cadre: Mapped[str] = mapped_column(_ID, primary_key=True)
+    year: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    quarter: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    unit: Mapped[str] = mapped_column(Text)
+    grade: Mapped[str] = mapped_column(Text)
+    score: Mapped[Decimal] = mapped_column(Numeric)
+    basis: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    evidence: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    rule_packs: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    recorded_by: Mapped[str] = mapped_column(Text)
+    recorded_at: Mapped[datetime] = mapped_column(_INSTANT)
+
+
+class TalkRow(Base):
+    """A talk about a subject; `summary` (L4) is in no event and no audit entry."""
+
+    __tablename__ = "talks"
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    subject_kind: Mapped[str] = mapped_column(Text)
+    cadre: Mapped[str | None] = mapped_column(_ID, index=True)
+    unit: Mapped[str] = mapped_column(Text, index=True)
+    year: Mapped[int] = mapped_column(SmallInteger)
+    held_on: Mapped[date] = mapped_column(Date)
+    interviewers: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    summary: Mapped[str] = mapped_column(Text, deferred=True)
+    evidence: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    recorded_by: Mapped[str] = mapped_column(Text)
+    recorded_at: Mapped[datetime] = mapped_column(_INSTANT)
+
+
+class AnnualRow(CaseColumns, Base):
+    """An annual assessment of a cadre, or of a unit's group (`cadre` is null)."""
+
+    __tablename__ = "annuals"
+    __table_args__ = (
+        Index("uq_annuals_cadre", "year", "cadre", unique=True, postgresql_where=text("cadre IS NOT NULL")),
+        Index("uq_annuals_group", "year", "unit", unique=True, postgresql_where=text("cadre IS NULL")),
+        Index("ix_annuals_pool", "year", "quota_category", "unit"),
+        Index("ix_annuals_state", "year", "state", "id"),
+        Index("ix_annuals_person", "cadre"),
+        Index("ix_annuals_unit", "unit"),
+    )
+
+    subject_kind: Mapped[str] = mapped_column(Text)
+    cadre: Mapped[str | None] = mapped_column(_ID)
+    unit: Mapped[str] = mapped_column(Text)
+    year: Mapped[int] = mapped_column(SmallInteger)
+    scheme_id: Mapped[str] = mapped_column(_ID, ForeignKey("schemes.id"))
+    head: Mapped[bool] = mapped_column(Boolean)
+    quota_category: Mapped[str] = mapped_column(Text)
+    self_report: Mapped[str | None] = mapped_column(Text, deferred=True)
+    reported_on: Mapped[date | None] = mapped_column(Date)
+    ballot_id: Mapped[str | None] = mapped_column(_ID, ForeignKey("ballot_sessions.id"))
+    ballot_flagged: Mapped[bool] = mapped_column(Boolean)
+    scores: Mapped[dict[str, str]] = mapped_column(JSONB)
+    cutoff_on: Mapped[date | None] = mapped_column(Date)
+    record_version: Mapped[int | None] = mapped_column(Integer)
+    deduction: Mapped[Decimal | None] = mapped_column(Numeric)
+    composite: Mapped[Decimal | None] = mapped_column(Numeric)
+    band: Mapped[str | None] = mapped_column(Text)
+    engine_grade: Mapped[str | None] = mapped_column(Text)
+    proposed_grade: Mapped[str | None] = mapped_column(Text)
+    proposed_status: Mapped[str | None] = mapped_column(Text)
+    limits: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    notes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    quota_id: Mapped[str | None] = mapped_column(_ID, ForeignKey("quotas.id"))
+    publicity_until: Mapped[date | None] = mapped_column(Date)
+    grade: Mapped[str | None] = mapped_column(Text)
+    grade_status: Mapped[str | None] = mapped_column(Text)
+    revision: Mapped[int] = mapped_column(Integer)
+    approved_on: Mapped[date | None] = mapped_column(Date)
+    served_on: Mapped[date | None] = mapped_column(Date)
+    clock_from: Mapped[date | None] = mapped_column(Date)
+    appeal_until: Mapped[date | None] = mapped_column(Date)
+    cause: Mapped[str | None] = mapped_column(_ID)
+    pending_cause: Mapped[str | None] = mapped_column(_ID)
+    hold_closed_on: Mapped[date | None] = mapped_column(Date)
+
+
+class AnnualResultRow(Base):
+    """One revision of a decided result, with all that explains it. It is never changed; the highest is in force."""
+
+    __tablename__ = "annual_results"
+
+    annual_id: Mapped[str] = mapped_column(_ID, ForeignKey("annuals.id"), primary_key=True)
+    revision: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    grade: Mapped[str | None] = mapped_column(Text)
+    grade_status: Mapped[str] = mapped_column(Text)
+    explanation: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    recorded_at: Mapped[datetime] = mapped_column(_INSTANT)
+    cause: Mapped[str | None] = mapped_column(_ID)
+    correlation_id: Mapped[str] = mapped_column(Text)

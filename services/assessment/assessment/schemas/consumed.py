@@ -43,3 +43,18 @@ class FindingState(_Consumed):
     def _year_of_verification(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         if data.get("verified_on") is not None and data.get("year") is None:
             raise ValidationError("a verified finding counts in a year", "year")
+
+
+class Recipient(_Consumed):
+    """Who was served."""
+
+    id = fields.String(required=True)
+
+
+class DeliveryServed(_Consumed):
+    """`notification.delivery.signed.v1`, `.refused.v1` and `.substituted.v1`: a document was served."""
+
+    document = fields.String(required=True)
+    ref = fields.String(required=True)
+    recipient = fields.Nested(Recipient, required=True)
+    served_on = fields.Date(required=True, allow_none=True)

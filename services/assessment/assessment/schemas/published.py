@@ -2,14 +2,18 @@
 
 from typing import Any, Final
 
+from assessment.domain.annual import Annual
 from assessment.domain.constraint import Held
 from assessment.domain.deduction import Deduction, decimal_text
+from assessment.domain.quota import Quota
 from assessment.domain.roster import Cadre, Unit
+from assessment.domain.scheme import Scheme
 from citybus.outbox import Draft
 
 UNIT_REGISTERED: Final = "assessment.unit.registered.v1"
 CADRE_REGISTERED: Final = "assessment.cadre.registered.v1"
 DEDUCTION_CHANGED: Final = "assessment.deduction.changed.v1"
+RESULT_SERVED: Final = "assessment.result.served.v1"
 
 
 def unit_registered(unit: Unit, rule_pack: str | None) -> Draft:
@@ -68,3 +72,55 @@ def constraint_state(case: Held) -> dict[str, Any]:
         "findings": list(case.findings),
         "open_ended": case.open_ended,
     }
+
+
+def scheme_state(case: Scheme) -> dict[str, Any]:
+    """Return what is told of a scheme: that the year has one."""
+    return {"scheme": case.id, "year": case.year, "target_kind": case.target_kind, "state": case.state}
+
+
+def quota_state(case: Quota) -> dict[str, Any]:
+    """Return the state of a quota."""
+    return {
+        "quota": case.id,
+        "year": case.year,
+        "category": case.category,
+        "unit": case.unit,
+        "ratio": decimal_text(case.ratio),
+        "rounding": case.rounding,
+        "counts_no_grade": case.counts_no_grade,
+        "base": case.base,
+        "limit": case.most,
+        "state": case.state,
+    }
+
+
+def annual_state(case: Annual) -> dict[str, Any]:
+    """Return the state of an annual assessment: a grade once it is decided, never a proposal or a text."""
+    return {
+        "annual": case.id,
+        "subject_kind": case.subject_kind,
+        "cadre": case.cadre,
+        "unit": case.unit,
+        "year": case.year,
+        "state": case.state,
+        "grade": case.grade,
+        "grade_status": case.grade_status,
+        "revision": case.revision,
+        "cause": case.cause,
+    }
+
+
+def result_served(case: Annual) -> Draft:
+    """Return the event that a result was served, and until when it may be appealed."""
+    data = {
+        "annual": case.id,
+        "subject_kind": case.subject_kind,
+        "cadre": case.cadre,
+        "unit": case.unit,
+        "year": case.year,
+        "revision": case.revision,
+        "served_on": case.served_on and case.served_on.isoformat(),
+        "appeal_until": case.appeal_until and case.appeal_until.isoformat(),
+    }
+    return Draft(RESULT_SERVED, f"result/{case.id}", data, "L3", mandatory=False)

@@ -1,9 +1,14 @@
 """What requests say."""
 
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
+from assessment.domain.grading import GRADES, SubjectKind
+from assessment.domain.quota import Category
+from citybus.cases.forms import Form
 from citybus.http import AsOf, Bilingual, PageQuery
 
 
@@ -83,3 +88,204 @@ class BoundsLook(Schema):
 
     year = fields.Integer(required=True, validate=validate.Range(2000, 9999))
     as_of = AsOf(load_default=None)
+
+
+# ---- schemes, quotas, annual assessments
+
+
+MAX_TEXT = 20_000
+_YEAR = validate.Range(2000, 9999)
+_CODE = validate.Length(1, 64)
+_GRADE = validate.OneOf(sorted({grade for grades in GRADES.values() for grade in grades}))
+_SHA256 = validate.Regexp(r"[0-9a-f]{64}\Z")
+
+
+def _numbers(most: int = 100, **options: Any) -> fields.Dict:
+    def within(value: Decimal) -> None:
+        # Not a Range: its bounds would be decimals in the described schema, which JSON does not know.
+        if not 0 <= value <= most:
+            raise ValidationError(Bilingual(f"须在 0 与 {most} 之间。", f"It lies between 0 and {most}."))
+
+    value = fields.Decimal(places=2, validate=within)
+    return fields.Dict(keys=fields.String(validate=_CODE), values=value, **options)
+
+
+def _evidence() -> fields.List[str]:
+    return fields.List(
+        fields.String(validate=_SHA256),
+        required=True,
+        validate=validate.Length(1, 50),
+        metadata={"description": "证据文件的 SHA-256 sums of the files it rests on"},
+    )
+
+
+class SchemeRevision(Form):
+    """Weights and bands; where they are left out, the city's defaults."""
+
+    weights = _numbers(metadata={"description": "各维度权重,合计 100 weights by dimension, total 100"})
+    bands = _numbers(metadata={"description": "各等次最低分 least points by grade, all but the worst"})
+
+
+class SchemeDraft(SchemeRevision):
+    """A scheme (A6)."""
+
+    year = fields.Integer(required=True, strict=True, validate=_YEAR)
+    target_kind = fields.String(required=True, validate=validate.OneOf([kind.value for kind in SubjectKind]))
+
+
+class QuotaDraft(Form):
+    """A quota (A13); the base is counted, share and rounding are rules."""
+
+    year = fields.Integer(required=True, strict=True, validate=_YEAR)
+    category = fields.String(required=True, validate=validate.OneOf([each.value for each in Category]))
+    unit = fields.String(validate=_CODE, metadata={"description": "与班子等次挂钩时的单位 where shares follow groups"})
+    approved_higher = fields.Boolean(metadata={"description": "经同意提高比例 the higher share, with approval"})
+
+
+class _Subject(Form):
+    """Who is assessed: exactly one of a cadre and the group of a unit."""
+
+    subject_kind = fields.String(required=True, validate=validate.OneOf([kind.value for kind in SubjectKind]))
+    cadre = fields.UUID()
+    unit = fields.String(validate=_CODE)
+    year = fields.Integer(required=True, strict=True, validate=_YEAR)
+
+    @validates_schema
+    def _one(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        wanted = "cadre" if data["subject_kind"] == SubjectKind.CADRE else "unit"
+        if [name for name in ("cadre", "unit") if name in data] != [wanted]:
+            raise ValidationError(Bilingual(f"须且只须给出 {wanted}。", f"Give {wanted}, and only it."), wanted)
+
+
+class AnnualOpening(_Subject):
+    """An assessment to open (A8)."""
+
+
+class AnnualReport(Form):
+    """The report of the year."""
+
+    text = fields.String(required=True, validate=validate.Length(1, MAX_TEXT))
+
+
+class AnnualEvaluation(Form):
+    """The ballot session, and the scores of the dimensions that no recorded fact gives."""
+
+    ballot = fields.UUID(required=True)
+    scores = _numbers(metadata={"description": "评分 scores of 100 by dimension"})
+
+
+class AnnualProposal(Form):
+    """A grade that differs from the one that the rules give."""
+
+    grade = fields.String(validate=_GRADE)
+
+
+class AnnualMakeUp(AnnualProposal):
+    """A grade made up; with the evaluation where there was none."""
+
+    ballot = fields.UUID()
+    scores = _numbers()
+
+
+class AnnualDecision(Form):
+    """A grade that differs from the proposed one."""
+
+    grade = fields.String(validate=_GRADE)
+
+
+class AnnualAmendment(AnnualDecision):
+    """A new decision, and the event that causes it."""
+
+    cause = fields.UUID(required=True)
+
+
+class AnnualHandOver(Form):
+    """When the result was handed over on paper."""
+
+    served_on = fields.Date(required=True)
+
+
+class VoterClassForm(Schema):
+    """The ballots of one class of voters."""
+
+    name = fields.String(required=True, validate=_CODE)
+    expected = fields.Integer(required=True, strict=True, validate=validate.Range(0, 100_000))
+    counts = fields.Dict(
+        keys=fields.String(validate=_GRADE),
+        values=fields.Integer(strict=True, validate=validate.Range(0, 100_000)),
+        required=True,
+    )
+
+
+class BallotForm(_Subject):
+    """The count of a session (A11)."""
+
+    held_on = fields.Date(required=True)
+    classes = fields.List(fields.Nested(VoterClassForm), required=True, validate=validate.Length(1, 10))
+    evidence = _evidence()
+
+    @validates_schema
+    def _classes_once(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        names = [each["name"] for each in data.get("classes", ())]
+        if len(set(names)) < len(names):
+            raise ValidationError(Bilingual("不得重复。", "Nothing may be named twice."), "classes")
+
+
+class RoutineForm(Form):
+    """The routine grade of a quarter (A7)."""
+
+    cadre = fields.UUID(required=True)
+    year = fields.Integer(required=True, strict=True, validate=_YEAR)
+    quarter = fields.Integer(required=True, strict=True, validate=validate.Range(1, 4))
+    grade = fields.String(required=True, validate=_CODE)
+    basis = fields.List(fields.String(validate=_CODE), required=True, validate=validate.Length(max=20))
+    evidence = _evidence()
+
+
+class TalkForm(_Subject):
+    """A talk held by two people (A12)."""
+
+    held_on = fields.Date(required=True)
+    interviewers = fields.List(fields.UUID(), required=True, validate=validate.Length(1, 10))
+    summary = fields.String(required=True, validate=validate.Length(1, MAX_TEXT))
+    evidence = _evidence()
+
+
+class FactQuery(PageQuery):
+    """Filters of the lists of recorded facts."""
+
+    cadre = fields.UUID(load_default=None)
+    unit = fields.String(load_default=None)
+    year = fields.Integer(load_default=None, validate=_YEAR)
+
+
+class ResultLook(Schema):
+    """As of when a result is looked at."""
+
+    as_of = AsOf(load_default=None)
+
+
+class SchemeQuery(PageQuery):
+    """Filters of the list of schemes."""
+
+    year = fields.Integer()
+    target_kind = fields.String()
+
+
+class QuotaQuery(PageQuery):
+    """Filters of the list of quotas."""
+
+    year = fields.Integer()
+    category = fields.String()
+    unit = fields.String()
+
+
+class AnnualQuery(PageQuery):
+    """Filters of the list of annual assessments."""
+
+    year = fields.Integer()
+    subject_kind = fields.String()
+    cadre = fields.UUID()
+    unit = fields.String()
+    grade = fields.String()
+    grade_status = fields.String()

@@ -8,6 +8,7 @@ from marshmallow import Schema, fields
 
 from assessment.domain import constraint
 from assessment.domain.deduction import decimal_text, explain
+from assessment.domain.grading import two_places
 from assessment.persistence.models import AnnualRecordRow
 from citybus.cases.forms import CaseView
 from citybus.rulepack import Rules
@@ -18,6 +19,13 @@ class Points(fields.Field[Decimal]):
 
     def _serialize(self, value: Decimal | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
         return None if value is None else decimal_text(value)
+
+
+class Percent(fields.Field[Decimal]):
+    """A part of 1 as per cent, to two places."""
+
+    def _serialize(self, value: Decimal | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
+        return None if value is None else decimal_text(two_places(value * 100))
 
 
 class Both(Schema):
@@ -233,3 +241,203 @@ _OF_RECORD = (
     "cause",
     "correlation_id",
 )
+
+
+class SchemeView(CaseView):
+    """A scheme."""
+
+    year = fields.Integer(required=True)
+    target_kind = fields.String(required=True)
+    weights = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
+    bands = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
+
+
+class QuotaView(CaseView):
+    """A quota: at most `limit` of `base` may be excellent."""
+
+    year = fields.Integer(required=True)
+    category = fields.String(required=True)
+    unit = fields.String(required=True, allow_none=True)
+    group_grade = fields.String(required=True, allow_none=True)
+    ratio = Points(required=True)
+    rounding = fields.String(required=True)
+    counts_no_grade = fields.Boolean(required=True)
+    base = fields.Integer(required=True)
+    limit = fields.Integer(required=True, attribute="most")
+
+
+class AnnualView(CaseView):
+    """An annual assessment; how a grade came about is at `/annuals/<id>/explanation`."""
+
+    subject_kind = fields.String(required=True)
+    cadre = fields.String(required=True, allow_none=True)
+    unit = fields.String(required=True)
+    year = fields.Integer(required=True)
+    scheme = fields.String(required=True, attribute="scheme_id")
+    quota_category = fields.String(required=True)
+    reported_on = fields.Date(required=True, allow_none=True)
+    publicity_until = fields.Date(required=True, allow_none=True)
+    grade = fields.String(required=True, allow_none=True)
+    grade_status = fields.String(required=True, allow_none=True)
+    revision = fields.Integer(required=True)
+    approved_on = fields.Date(required=True, allow_none=True)
+    served_on = fields.Date(required=True, allow_none=True)
+    appeal_until = fields.Date(required=True, allow_none=True)
+    cause = fields.String(required=True, allow_none=True)
+    pending_cause = fields.String(required=True, allow_none=True)
+    hold_closed_on = fields.Date(required=True, allow_none=True)
+
+
+class DimensionView(Schema):
+    """What one dimension contributes."""
+
+    dimension = fields.String(required=True)
+    weight = fields.String(required=True)
+    score = fields.String(required=True)
+    points = fields.String(required=True)
+
+
+class DeductionView(Schema):
+    """What findings deduct."""
+
+    points = fields.String(required=True, allow_none=True)
+    record_version = fields.Integer(required=True, allow_none=True)
+    cap = fields.String(required=True, allow_none=True)
+    items = fields.List(fields.Nested(ItemView), required=True)
+
+
+class LimitView(Schema):
+    """One constraint on a grade."""
+
+    kind = fields.String(required=True)
+    grade = fields.String(required=True, allow_none=True)
+    reason_code = fields.String(required=True)
+    source = fields.String(required=True)
+    rule_packs = fields.List(fields.String())
+
+
+class QuotaPart(Schema):
+    """The quota that applies."""
+
+    quota = fields.String(required=True)
+    category = fields.String(required=True)
+    unit = fields.String(required=True, allow_none=True)
+    ratio = fields.String(required=True)
+    rounding = fields.String(required=True)
+    base = fields.Integer(required=True)
+    limit = fields.Integer(required=True)
+    counts_no_grade = fields.Boolean(required=True)
+
+
+class BallotPart(Schema):
+    """The ballot session that was scored."""
+
+    session = fields.String(required=True, allow_none=True)
+    flagged = fields.Boolean(required=True)
+
+
+class ExplanationView(Schema):
+    """How a grade came about: composite = Σ weight × score − deduction, then bands, constraints and quota."""
+
+    dimensions = fields.List(fields.Nested(DimensionView), required=True)
+    deduction = fields.Nested(DeductionView, required=True)
+    composite = fields.String(required=True, allow_none=True)
+    bands = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
+    band = fields.String(required=True, allow_none=True)
+    engine_grade = fields.String(required=True, allow_none=True)
+    proposed_grade = fields.String(required=True, allow_none=True)
+    proposed_status = fields.String(required=True, allow_none=True)
+    constraints = fields.List(fields.Nested(LimitView), required=True)
+    quota = fields.Nested(QuotaPart, required=True, allow_none=True)
+    notes = fields.List(fields.String(), required=True)
+    ballot = fields.Nested(BallotPart, required=True)
+    grade = fields.String(required=True, allow_none=True)
+    grade_status = fields.String(required=True, allow_none=True)
+    rule_packs = fields.List(fields.String(), required=True)
+
+
+class ResultView(Schema):
+    """One revision of a decided result."""
+
+    annual_id = fields.String(required=True)
+    revision = fields.Integer(required=True)
+    grade = fields.String(required=True, allow_none=True)
+    grade_status = fields.String(required=True)
+    explanation = fields.Nested(ExplanationView, required=True)
+    recorded_at = fields.AwareDateTime(required=True)
+    cause = fields.String(required=True, allow_none=True)
+    correlation_id = fields.String(required=True)
+
+
+class ResultsView(Schema):
+    """All revisions, oldest first."""
+
+    items = fields.List(fields.Nested(ResultView), required=True)
+
+
+class ReportView(Schema):
+    """The report of a year."""
+
+    text = fields.String(required=True, allow_none=True)
+
+
+class VoterClassView(Schema):
+    """The ballots of one class; null where so few voted that the detail would tell who voted how."""
+
+    name = fields.String(required=True)
+    expected = fields.Integer(required=True)
+    counts = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True, allow_none=True)
+
+
+class BallotView(Schema):
+    """A counted session."""
+
+    id = fields.String(required=True)
+    subject_kind = fields.String(required=True)
+    cadre = fields.String(required=True, allow_none=True)
+    unit = fields.String(required=True)
+    year = fields.Integer(required=True)
+    held_on = fields.Date(required=True)
+    classes = fields.List(fields.Nested(VoterClassView), required=True)
+    turnout = Percent(required=True)
+    valid = fields.Boolean(required=True)
+    score = Points(required=True)
+    flagged = fields.Boolean(required=True)
+    evidence = fields.List(fields.String(), required=True)
+    rule_packs = fields.List(fields.String(), required=True)
+    recorded_by = fields.String(required=True)
+    recorded_at = fields.AwareDateTime(required=True)
+
+
+class RoutineView(Schema):
+    """The routine grade of a quarter."""
+
+    cadre = fields.String(required=True)
+    year = fields.Integer(required=True)
+    quarter = fields.Integer(required=True)
+    grade = fields.String(required=True)
+    score = Points(required=True)
+    basis = fields.List(fields.String(), required=True)
+    evidence = fields.List(fields.String(), required=True)
+    rule_packs = fields.List(fields.String(), required=True)
+    recorded_at = fields.AwareDateTime(required=True)
+
+
+class TalkView(Schema):
+    """That a talk was held; what was said is at `/talks/<id>/summary`."""
+
+    id = fields.String(required=True)
+    subject_kind = fields.String(required=True)
+    cadre = fields.String(required=True, allow_none=True)
+    unit = fields.String(required=True)
+    year = fields.Integer(required=True)
+    held_on = fields.Date(required=True)
+    interviewers = fields.List(fields.String(), required=True)
+    evidence = fields.List(fields.String(), required=True)
+    recorded_at = fields.AwareDateTime(required=True)
+
+
+class SummaryView(Schema):
+    """What was said in a talk (L4)."""
+
+    summary = fields.String(required=True)

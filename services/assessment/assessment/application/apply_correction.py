@@ -1,0 +1,65 @@
+"""Reckon a year anew because a deduction or a constraint changed: at once while it is proposed, as a correction after."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from assessment.application.annuals import facts_now
+from assessment.domain import grading
+from assessment.domain.annual import BEFORE_APPROVAL, DECIDED, correction
+from assessment.domain.grading import EXCELLENT, limit_data, pending
+from assessment.persistence.models import AnnualRow
+from citybus.cases import Cases
+from citybus.cases.perform import system_actor
+from citybus.deadlines import Deadline, Handler
+from citybus.unit_of_work import UnitOfWork
+
+
+def handler(annuals: Cases) -> Handler:
+    """Return what is done about a change that was noted."""
+
+    def fire(uow: UnitOfWork, deadline: Deadline) -> None:
+        cause = deadline.data.get("cause")
+        uow.context = replace(uow.context, causation_id=cause)
+        act(annuals, uow, deadline.ref.partition("/")[2], cause)
+
+    return Handler(fire=fire)
+
+
+def act(annuals: Cases, uow: UnitOfWork, annual: str, cause: str | None) -> None:
+    """Take the step that the present facts ask for: suspend, note the end of a case, reckon anew, correct, ask, or none."""
+    case = uow.session.get_one(AnnualRow, annual, with_for_update=True)
+    facts = facts_now(uow, case)
+    take: Callable[[str, dict[str, Any]], Any] = lambda action, form: annuals.take(  # noqa: E731
+        uow, annual, action, system_actor(annuals.case_type.service), {"cause": cause, **form}
+    )
+    if case.state in BEFORE_APPROVAL and pending(facts.limits):
+        take("suspend", {})
+    elif case.state == "PENDING_MAKEUP":
+        if not pending(facts.limits) and case.hold_closed_on is None:
+            take("hold_closed", {})
+    elif case.composite is None or facts.scheme is None:
+        return
+    else:
+        found = grading.assess(
+            case.subject_kind,
+            facts.scheme.weights,
+            case.scores,
+            facts.record.deduction,
+            facts.scheme.bands,
+            facts.limits,
+        )
+        same = case.limits == [limit_data(limit) for limit in facts.limits] and case.deduction == facts.record.deduction
+        if same:
+            return
+        if case.state in ("PROPOSED", "PUBLICIZED"):
+            if case.state == "PUBLICIZED" and found.grade != EXCELLENT:
+                take("withdraw_proposal", {})
+            else:
+                take("recompute", {})
+        elif case.state in DECIDED and cause is not None:
+            decided = correction(case, found.grade, found.status)
+            if decided is None:
+                take("await_decision", {})
+            else:
+                take("correct", {"grade": decided[0], "grade_status": decided[1]})

@@ -1,0 +1,320 @@
+"""The annual assessment (A8, M2) in a real database: its steps, its guards, its limits, and corrections with each revision kept."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from assessment.application.constraints import set_constraints
+from assessment.application.results import explained, result, results
+from assessment.domain.annual import ANNUAL
+from assessment.domain.constraint import Kind, Wanted
+from assessment.domain.grade import Grade
+from assessment.persistence.models import AnnualResultRow
+from citybus.errors import Invalid, Refusal
+from tests.support.annual import ASSESSOR, COMMITTEE, HEAD, YEAR, Year, bound, officer, self_of
+from tests.support.assessment import City, finding_data, finding_event, some_id
+from tests.support.grades import an_event
+
+CAP = Wanted(YEAR, Kind.CAP, "RECALL", Grade.BASICALLY_COMPETENT, rule_packs=("LOCAL-HS-2016@1",))
+OPEN_CASE = Wanted(YEAR, Kind.FLOOR_NONE, "CASE_PENDING", open_ended=True, hidden=True)
+NO_GRADE = Wanted(YEAR, Kind.NO_GRADE, "SANCTION")
+
+
+@pytest.fixture
+def year(city: City) -> Year:
+    return Year(city)
+
+
+@pytest.fixture
+def case(year: Year) -> Any:
+    return year.annual(year.cadre())
+
+
+def bind(year: Year, cadre: str, source: str, *wanted: Wanted) -> str:
+    """Let a source want something because of an event; return the event's id."""
+    event = an_event("supervision.recall.approved.v1", source, {}, time=year.city.clock.now())
+    with year.city.acting() as uow:
+        uow.caused_by(event)
+        set_constraints(uow, source, cadre, wanted, event)
+        uow.commit()
+    year.tick()
+    return event.id
+
+
+def deduct(year: Year, cadre: str, weight: str, finding: str, sequence: int = 1, step: str = "verified") -> None:
+    data = finding_data(
+        finding, {cadre: "LEAD"}, base_weight="8.0", effective_weight=weight, verified_on="2023-11-06", year=YEAR
+    )
+    year.city.receive(finding_event(step, sequence, data))
+    year.tick()
+
+
+def refused(year: Year, case: Any, action: str, actor: Any = ASSESSOR, **form: Any) -> Refusal:
+    before = year.again(case).version
+    with pytest.raises(Refusal) as caught:
+        year.take(case, action, actor, **form)
+    assert year.again(case).version == before
+    return caught.value
+
+
+def revisions(year: Year, case: Any) -> list[tuple[int, str | None, str, str | None]]:
+    table = AnnualResultRow.__table__
+    rows = year.city.rows(table, table.c.annual_id == case.id)
+    return sorted((row.revision, row.grade, row.grade_status, row.cause) for row in rows)
+
+
+def test_a_year_goes_from_the_report_to_the_final_grade(year: Year, case: Any) -> None:
+    done = year.final(case)
+    assert (done.state, done.grade, done.grade_status, done.revision) == ("FINAL", "COMPETENT", "GRADED", 1)
+    # 40 % and 20 % of 80 given, 20 % of the ballot's 100, 20 % of the quarters' 95.
+    assert done.composite == Decimal("87.00")
+    assert year.told(case) == [
+        "opened",
+        "self-reported",
+        "evaluated",
+        "verified",
+        "proposed",
+        "approved",
+        "notified",
+        "finalized",
+    ]
+    served = [event for event in year.city.outbox() if event.subject == f"result/{case.id}"]
+    assert [event.type for event in served] == ["assessment.result.served.v1"]
+    assert (served[0].data["served_on"], served[0].data["appeal_until"]) == ("2024-03-04", "2024-04-03")
+    with year.city.acting() as uow:
+        shown = explained(bound().annuals, uow, case.id, self_of(case.cadre))
+    assert shown["composite"] == "87"
+    assert {part["dimension"]: part["points"] for part in shown["dimensions"]} == {
+        "ACHIEVEMENT": "32",
+        "BALLOT": "20",
+        "LEADER": "16",
+        "ROUTINE": "19",
+    }
+    assert shown["rule_packs"] == ["LOCAL-HS-2016@1"]
+
+
+def test_the_first_assessment_freezes_the_scheme(year: Year, case: Any) -> None:
+    scheme = year.scheme()
+    assert scheme.state == "FROZEN"
+    assert refused(year, scheme, "revise").code == "SCHEME_FROZEN"
+
+
+def test_weights_total_a_hundred(year: Year) -> None:
+    scheme = year.open(bound().schemes, ASSESSOR, year=2030, target_kind="CADRE")
+    light = {"ACHIEVEMENT": Decimal(60), "BALLOT": Decimal(35)}
+    refusal = refused(year, scheme, "revise", weights=light)
+    assert (refusal.code, refusal.figures["total"]) == ("WEIGHT_SUM", "95")
+    assert refused(year, scheme, "revise", bands={"EXCELLENT": Decimal(90)}).code == "BANDS_ORDER"
+    assert refused(year, scheme, "revise", weights={"LUCK": Decimal(100)}).code == "UNKNOWN_DIMENSION"
+    with pytest.raises(Refusal, match="DUPLICATE"):
+        year.open(bound().schemes, ASSESSOR, year=2030, target_kind="CADRE")
+
+
+def test_an_evaluation_wants_a_valid_ballot_the_quarters_and_two_talks(year: Year, case: Any) -> None:
+    year.take(case, "self_report", self_of(case.cadre), text="述职")
+    few = year.ballot(case, {"EXCELLENT": 6})
+    assert refused(year, case, "evaluate", ballot=few).code == "BALLOT_INVALID"
+    ballot = year.ballot(case)
+    assert refused(year, case, "evaluate", ballot=ballot).code == "ROUTINE_MISSING"
+    year.facts(case)
+    assert refused(year, case, "evaluate", ballot=some_id()).code == "BALLOT_MISSING"
+    assert refused(year, case, "evaluate", ballot=ballot).figures["dimensions"] == ["ACHIEVEMENT", "LEADER"]
+    given = {"ACHIEVEMENT": Decimal(80), "LEADER": Decimal(80), "ROUTINE": Decimal(100)}
+    assert refused(year, case, "evaluate", ballot=ballot, scores=given).code == "SCORES_UNKNOWN"
+
+
+def test_a_session_that_judged_badly_must_be_explained(year: Year, case: Any) -> None:
+    year.take(case, "self_report", self_of(case.cadre), text="述职")
+    year.facts(case)
+    bad = year.ballot(case, {"COMPETENT": 6, "INCOMPETENT": 4})
+    year.take(case, "evaluate", ballot=bad, scores={"ACHIEVEMENT": Decimal(80), "LEADER": Decimal(80)})
+    assert refused(year, case, "verify").code == "BALLOT_FLAGGED"
+    assert year.take(case, "verify", reason="已核实，未发现问题").state == "VERIFIED"
+
+
+def test_reports_are_taken_within_the_window_and_findings_are_fixed_after_the_year(year: Year) -> None:
+    year.city.clock.advance(timedelta(days=28))
+    with pytest.raises(Refusal, match="CUTOFF_PASSED"):
+        year.annual(year.cadre())
+    early = year.annual(year.cadre(), 2024)
+    assert refused(year, early, "self_report", text="述职").code == "TOO_EARLY"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "status", "grade"),
+    [(CAP, "GRADED", "BASICALLY_COMPETENT"), (NO_GRADE, "NO_GRADE", None)],
+)
+def test_limits_hold_the_grade_and_show_in_the_explanation(
+    year: Year, case: Any, wanted: Wanted, status: str, grade: str | None
+) -> None:
+    bind(year, case.cadre, f"recall/{some_id()}", wanted)
+    proposed = year.proposed(case, 90)
+    assert (proposed.band, proposed.engine_grade, proposed.proposed_status) == ("EXCELLENT", grade, status)
+    refusal = refused(year, case, "approve", COMMITTEE, grade="COMPETENT")
+    assert (refusal.code, refusal.status) == ("CAP_VIOLATION", 409)
+    assert [each["reason_code"] for each in refusal.figures["constraints"]] == [wanted.reason_code]
+    done = year.take(case, "approve", COMMITTEE)
+    assert (done.grade, done.grade_status) == (grade, status)
+    with year.city.acting() as uow:
+        kept = result(bound().annuals, uow, case.id, ASSESSOR, None)
+        assert kept.explanation["constraints"][0]["reason_code"] == wanted.reason_code
+        assert kept.explanation["composite"] == "93"
+
+
+def test_a_proposal_follows_the_deduction_while_it_is_not_approved(year: Year, case: Any) -> None:
+    year.proposed(case)
+    finding = some_id()
+    deduct(year, case.cadre, "8.0", finding)
+    deduct(year, case.cadre, "0.0", some_id())
+    assert (year.again(case).state, year.again(case).composite, year.again(case).deduction) == ("PROPOSED", 79, 8)
+    deduct(year, case.cadre, "4.0", finding, 2, "weight-changed")
+    assert year.again(case).composite == 83
+
+
+def test_an_excellent_grade_is_publicised_and_an_objection_leads_back(year: Year, case: Any) -> None:
+    year.proposed(case, 95)
+    assert refused(year, case, "approve", COMMITTEE).code == "PUBLICITY_MISSING"
+    year.take(case, "publicize")
+    refusal = refused(year, case, "approve", COMMITTEE)
+    assert (refusal.code, refusal.figures["until"]) == ("PUBLICITY_OPEN", "2024-03-11")
+    assert refused(year, case, "object").code == "REASON_MISSING"
+    assert year.take(case, "object", reason="收到异议").state == "VERIFIED"
+    bind(year, case.cadre, f"measure/{some_id()}", Wanted(YEAR, Kind.CAP, "ADMONITION", Grade.COMPETENT))
+    assert year.take(case, "propose").proposed_grade == "COMPETENT"
+    assert refused(year, case, "propose", grade="EXCELLENT").code == "CAP_VIOLATION"
+    assert refused(year, case, "publicize").code == "PUBLICITY_NOT_NEEDED"
+
+
+def test_publicity_ends_when_the_grade_falls(year: Year, case: Any) -> None:
+    year.take(year.proposed(case, 95), "publicize")
+    bind(year, case.cadre, f"measure/{some_id()}", Wanted(YEAR, Kind.CAP, "ADMONITION", Grade.COMPETENT))
+    assert year.again(case).state == "VERIFIED"
+
+
+def test_who_proposed_does_not_approve_and_a_lower_grade_wants_a_reason(year: Year, case: Any) -> None:
+    both = officer("both", "COMM", "ORG.assess", unit="4202-101")
+    year.take(year.verified(case), "propose", both)
+    assert refused(year, case, "approve", both).code == "AVOIDANCE"
+    assert refused(year, case, "approve", COMMITTEE, grade="EXCELLENT").code == "GRADE_ABOVE_BAND"
+    assert refused(year, case, "approve", COMMITTEE, grade="BASICALLY_COMPETENT").code == "REASON_MISSING"
+    done = year.take(case, "approve", COMMITTEE, grade="BASICALLY_COMPETENT", reason="集体研究")
+    assert done.grade == "BASICALLY_COMPETENT"
+
+
+def test_an_open_case_puts_the_grade_off_and_it_is_made_up_later(year: Year, case: Any) -> None:
+    year.verified(case)
+    hold = f"case-hold/{some_id()}"
+    bind(year, case.cadre, hold, OPEN_CASE)
+    held = year.again(case)
+    assert (held.state, held.grade_status) == ("PENDING_MAKEUP", "PENDING_MAKEUP")
+    # Nobody concerned is told; officers are.
+    with year.city.acting() as uow, pytest.raises(Refusal, match="DATA_SCOPE"):
+        bound().annuals.read(uow, case.id, self_of(case.cadre))
+    assert refused(year, case, "make_up").code == "CASE_PENDING"
+    bind(year, case.cadre, hold)
+    assert year.again(case).hold_closed_on == date(2024, 3, 4)
+    year.city.clock.advance(timedelta(days=31))
+    made = year.take(case, "make_up")
+    assert (made.state, made.proposed_grade, made.notes) == ("PROPOSED", "COMPETENT", ["MADE_UP_LATE"])
+    assert year.take(case, "approve", COMMITTEE).grade_status == "GRADED"
+    assert year.told(case)[-3:] == ["suspended", "made-up", "approved"]
+
+
+def test_what_is_opened_while_a_case_is_open_is_put_off_at_once(year: Year) -> None:
+    cadre = year.cadre()
+    hold = f"case-hold/{some_id()}"
+    bind(year, cadre, hold, OPEN_CASE)
+    case = year.annual(cadre)
+    year.tick()
+    assert year.again(case).state == "PENDING_MAKEUP"
+    bind(year, cadre, hold)
+    year.facts(case)
+    made = year.take(
+        case, "make_up", ballot=year.ballot(case), scores={"ACHIEVEMENT": Decimal(80), "LEADER": Decimal(80)}
+    )
+    assert (made.proposed_grade, made.notes) == ("COMPETENT", [])
+
+
+def test_a_lighter_deduction_corrects_a_final_grade_and_restarts_the_clock(year: Year, case: Any) -> None:
+    finding = some_id()
+    deduct(year, case.cadre, "8.0", finding)
+    year.final(case, 55)
+    assert year.again(case).grade == "BASICALLY_COMPETENT"
+    before = year.city.clock.now()
+    year.city.clock.advance(timedelta(days=1))
+    deduct(year, case.cadre, "1.0", finding, 2, "weight-changed")
+    fixed = year.again(case)
+    cause = fixed.cause
+    assert (fixed.state, fixed.grade, fixed.revision, fixed.appeal_until) == ("CORRECTED", "COMPETENT", 2, None)
+    assert revisions(year, case) == [
+        (1, "BASICALLY_COMPETENT", "GRADED", None),
+        (2, "COMPETENT", "GRADED", cause),
+    ]
+    with year.city.acting() as uow:
+        assert result(bound().annuals, uow, case.id, ASSESSOR, before).explanation["deduction"]["points"] == "8"
+        assert [each.revision for each in results(bound().annuals, uow, case.id, ASSESSOR, None)] == [1, 2]
+    year.serve(fixed)
+    assert year.again(case).appeal_until > year.city.clock.today()
+    year.city.clock.advance(timedelta(days=33))
+    year.tick()
+    assert year.again(case).state == "FINAL"
+
+
+def test_a_correction_that_leaves_the_grade_leaves_the_clock(year: Year, case: Any) -> None:
+    finding = some_id()
+    deduct(year, case.cadre, "8.0", finding)
+    year.final(case)
+    until = year.again(case).appeal_until
+    deduct(year, case.cadre, "4.0", finding, 2, "weight-changed")
+    assert (year.again(case).state, year.again(case).appeal_until) == ("CORRECTED", until)
+    year.serve(year.again(case))
+    year.tick()
+    assert (year.again(case).state, year.again(case).appeal_until) == ("FINAL", until)
+
+
+def test_nothing_becomes_heavier_or_excellent_by_itself(year: Year, case: Any) -> None:
+    source = f"recall/{some_id()}"
+    cause = bind(year, case.cadre, source, CAP)
+    year.final(case, 95)
+    cause = bind(year, case.cadre, source)
+    fixed = year.again(case)
+    assert (fixed.grade, fixed.notes) == ("COMPETENT", ["EXCELLENT_NEEDS_DECISION"])
+    assert fixed.cause == cause
+    again = bind(year, case.cadre, source, CAP)
+    waiting = year.again(case)
+    assert (waiting.grade, waiting.pending_cause, waiting.revision) == ("COMPETENT", again, 2)
+    unknown = refused(year, case, "amend", COMMITTEE, cause=some_id(), reason="更正")
+    assert unknown.code == "CAUSE_UNKNOWN"
+
+
+def test_a_service_that_fits_nobody_is_refused_and_one_on_paper_counts(year: Year, case: Any) -> None:
+    year.approved(case)
+    assert year.serve(case, document="FINDING_NOTICE") == []
+    with pytest.raises(Invalid, match="NOT_CONCERNED"):
+        year.serve(case, recipient={"kind": "CADRE", "id": some_id()})
+    with pytest.raises(Invalid, match="UNKNOWN_ANNUAL"):
+        year.serve(case, ref=f"annual/{some_id()}")
+    assert refused(year, case, "hand_over", served_on=date(2024, 3, 5), reason="书面").code == "DATE_IN_FUTURE"
+    assert refused(year, case, "hand_over", served_on=date(2024, 3, 1), reason="书面").code == "DATE_RANGE"
+    done = year.take(case, "hand_over", served_on=date(2024, 3, 4), reason="书面反馈")
+    assert (done.state, done.appeal_until) == ("NOTIFIED", date(2024, 4, 3))
+    assert year.serve(case) == []
+
+
+def test_a_group_has_its_own_dimensions_and_grades_and_binds_its_head(year: Year) -> None:
+    head = year.annual(year.cadre("N-7", HEAD))
+    group = year.group("N-7")
+    year.proposed(head, 95)
+    assert refused(year, head, "approve", COMMITTEE).code in ("PUBLICITY_MISSING", "GROUP_FIRST")
+    done = year.approved(group, 50)
+    assert (done.grade, done.quota_category) == ("POOR", "GROUP")
+    year.tick()
+    bound_head = year.again(head)
+    assert (bound_head.engine_grade, bound_head.limits[0]["reason_code"]) == ("BASICALLY_COMPETENT", "GROUP_POOR")
+
+
+@pytest.mark.parametrize("state", sorted(ANNUAL.states))
+def test_every_state_is_reachable_and_labelled(state: str) -> None:
+    assert state == ANNUAL.initial or any(target == state for _, _, target in ANNUAL.transitions)
