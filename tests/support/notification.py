@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import sessionmaker
 
@@ -26,13 +26,16 @@ from citybus.unit_of_work import Context, UnitOfWork, Units
 from dandang.local.provision import ServiceDatabase
 from notification.application.catalogue import Catalogue
 from notification.application.deliveries import deliveries
+from notification.application.ports import ChannelPort
+from notification.application.publications import publications
 from notification.application.rulebook import Rulebook
+from notification.application.send_publications import send_publications
 from notification.application.subscriptions import subscriptions
 from notification.bootstrap import RULEPACKS
 from notification.domain.delivery import Addressee, DeliveryFacts
 from notification.domain.subscription import SubscriptionFacts
 from notification.entrypoints.events import subscriptions as queues_of
-from notification.persistence.models import Base, CadreRow, UnitRow
+from notification.persistence.models import Base, CadreRow, PublicationRow, UnitRow
 
 CITY = "420200"
 CONTRACTS = Path(__file__).parents[2] / "contracts"
@@ -63,6 +66,7 @@ def personnel(unit: str = BUREAU, person: str = "hr-person") -> Actor:
 DEPARTMENT = Actor("dept-finance-bureau", frozenset({"SUBSYS"}), unit=FINANCE)
 APPROVER = Actor("org-sharing", frozenset({"ORG"}), units=None, unit="420200-ORG")
 SECURITY = Actor("secadm-1", frozenset({"SECADM"}), units=None)
+MEDIA = Actor("media-1", frozenset({"MEDIA"}), units=None, unit="420200-MEDIA", person="media-person")
 SYSTEM = Actor("system:notification", system=True)
 
 
@@ -168,6 +172,7 @@ class City:
     units: Units
     deliveries: Cases
     subscriptions: Cases
+    publications: Cases
     queues: Mapping[str, Subscription]
     sequences: dict[str, int] = field(default_factory=dict)
 
@@ -238,6 +243,32 @@ class City:
             "applicant": {"kind": "CADRE", "id": LEAD},
         }
         return self.event(f"incentive.tolerance.{step_}.v1", f"tolerance/{case}", data | changes)
+
+    def bulletin(self, step_: str = "publishing", bulletin: str | None = None, **changes: Any) -> Event:
+        """Return the event that a bulletin took a step."""
+        bulletin = bulletin or new_id()
+        data = example(f"supervision.bulletin.{step_}.v1") | {"bulletin": bulletin}
+        return self.event(f"supervision.bulletin.{step_}.v1", f"bulletin/{bulletin}", data | changes, dataclass="L2")
+
+    def on_channels(self, bulletin: str) -> dict[str, Any]:
+        """Return the publications of a bulletin, by their channel."""
+        row = PublicationRow
+        with self.acting(SYSTEM) as uow:
+            found = uow.session.scalars(select(row).where(row.bulletin == bulletin)).all()
+            uow.session.expunge_all()
+            return {each.channel: each for each in found}
+
+    def send(self, channels: Mapping[str, ChannelPort], *, at_once: bool = True) -> int:
+        """Send what waits as the job process does; `at_once`: without waiting for pauses to be over."""
+        if at_once:
+            with self.acting(SYSTEM) as uow:
+                uow.session.execute(update(PublicationRow).values(claimed_until=None))
+                uow.commit()
+        return send_publications(self.publications, channels, rulebook(), self.units)
+
+    def told(self, bulletin: str) -> list[Event]:
+        """Return what was published of a bulletin's publications, in order."""
+        return [event for _, event in outbox_events(self) if event.data.get("bulletin") == bulletin]
 
     def inspection(self, step_: str = "started", inspection: str | None = None) -> Event:
         inspection = inspection or new_id()
@@ -324,7 +355,8 @@ def start_city(database: ServiceDatabase) -> Iterator[City]:
         units,
         bound,
         subscriptions(rulebook(), catalogue()),
-        queues_of(bound, catalogue(), rulebook()),
+        publications(rulebook()),
+        queues_of(bound, publications(rulebook()), catalogue(), rulebook()),
     )
     with city.acting(SYSTEM) as uow:
         uow.session.add_all(

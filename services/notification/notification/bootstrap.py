@@ -1,5 +1,7 @@
 """The composition root: what a process of notification is made of."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -20,16 +22,24 @@ from citybus.unit_of_work import Units
 from notification.application.catalogue import Catalogue
 from notification.application.deliveries import deliveries
 from notification.application.forget_records import forget_records
+from notification.application.ports import ChannelPort
+from notification.application.publications import publications
 from notification.application.rulebook import Rulebook
+from notification.application.send_publications import send_publications
 from notification.application.share_event import PUBLIC
 from notification.application.subscriptions import subscriptions
+from notification.channels.internal import Internal
+from notification.channels.press import Mail, Press
+from notification.channels.wechat import WeChat
+from notification.domain.publication import Channel
 from notification.entrypoints.http import blueprints
 from notification.entrypoints.problems import PROBLEMS
-from notification.settings import NotificationApiSettings, NotificationWorkerSettings
+from notification.settings import NotificationApiSettings, NotificationJobSettings, NotificationWorkerSettings
 
 VERSION: Final = "1.0.0"
 RULEPACKS: Final = Path(__file__).parent / "rulepacks"
 FORGET_SECONDS: Final = 3600.0
+SEND_SECONDS: Final = 2.0
 
 
 def load_rules(settings: ServingSettings) -> Rulebook:
@@ -64,7 +74,9 @@ def build(settings: ServingSettings) -> Service:
             version=VERSION,
             units=units,
             tokens=tokens_of(settings),
-            blueprints=blueprints(deliveries(rulebook), subscriptions(rulebook, catalogue), catalogue, rulebook),
+            blueprints=blueprints(
+                deliveries(rulebook), subscriptions(rulebook, catalogue), publications(rulebook), catalogue, rulebook
+            ),
             health=health,
             own_problems=PROBLEMS,
         )
@@ -76,10 +88,35 @@ def build(settings: ServingSettings) -> Service:
         from notification.entrypoints.worker import worker
 
         catalogue = Catalogue(contracts.load(settings.contracts_dir))
-        return worker(deliveries(rulebook), subscriptions(rulebook, catalogue), catalogue, rulebook)
+        return worker(
+            deliveries(rulebook), subscriptions(rulebook, catalogue), publications(rulebook), catalogue, rulebook
+        )
 
-    forget = Every(FORGET_SECONDS, "forget records", lambda: _forget(rulebook, units, settings.service))
-    return Service(engine=engine, units=units, api=api, worker=worker, regular=(forget,))
+    regular = [Every(FORGET_SECONDS, "forget records", lambda: _forget(rulebook, units, settings.service))]
+    if isinstance(settings, NotificationJobSettings):
+        send = partial(send_publications, publications(rulebook), channels(settings), rulebook, units)
+        regular.append(Every(SEND_SECONDS, "send publications", lambda: _do(send)))
+    return Service(engine=engine, units=units, api=api, worker=worker, regular=tuple(regular))
+
+
+def channels(settings: NotificationJobSettings) -> dict[str, ChannelPort]:
+    """Return the channels that are set up. What is for another one fails, and waits for its replay."""
+    found: dict[str, ChannelPort] = {Channel.INTERNAL: Internal()}
+    if settings.wechat_url and settings.wechat_app_id and settings.wechat_secret:
+        found[Channel.WECHAT] = WeChat(
+            settings.wechat_url, settings.wechat_app_id, settings.wechat_secret, settings.public_url
+        )
+    if settings.press_dir is not None:
+        for channel, recipient in ((Channel.NEWSPAPER, settings.newspaper_mail), (Channel.TV, settings.tv_mail)):
+            mail = None
+            if settings.smtp_url and settings.mail_sender and recipient:
+                mail = Mail(settings.smtp_url, settings.mail_sender, recipient)
+            found[channel] = Press(channel.value.lower(), settings.press_dir, mail)
+    return found
+
+
+def _do(work: Callable[[], int]) -> None:
+    work()
 
 
 def _forget(rulebook: Rulebook, units: Units, service: str) -> None:

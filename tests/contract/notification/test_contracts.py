@@ -8,8 +8,10 @@ import pytest
 from citybus.envelope import Event
 from citybus.inbox import Order, read
 from notification.application.deliveries import deliveries
+from notification.application.publications import publications
 from notification.domain.delivery import DELIVERY
 from notification.domain.document import Document
+from notification.domain.publication import PUBLICATION
 from notification.domain.sharing import SHAREABLE, kind_of
 from notification.domain.subscription import SUBSCRIPTION
 from notification.entrypoints.events import subscriptions
@@ -18,11 +20,11 @@ from tests.support.notification import CONTRACTS, MONDAY, catalogue, rulebook
 
 PUBLISHED = {
     action.event: (action.mandatory, case_type.dataclass)
-    for case_type in (DELIVERY, SUBSCRIPTION)
+    for case_type in (DELIVERY, SUBSCRIPTION, PUBLICATION)
     for action in (case_type.create, *case_type.actions.values())
     if action.event
 }
-QUEUES = subscriptions(deliveries(rulebook()), catalogue(), rulebook())
+QUEUES = subscriptions(deliveries(rulebook()), publications(rulebook()), catalogue(), rulebook())
 CONSUMED = [
     (queue, event_type, path)
     for queue, subscription in QUEUES.items()
@@ -51,7 +53,7 @@ def test_what_is_published_is_what_the_contracts_say() -> None:
 
 def test_every_state_and_document_that_is_published_is_in_its_contract() -> None:
     contracts = load(CONTRACTS)
-    for case_type, hidden in ((DELIVERY, {"QUEUED"}), (SUBSCRIPTION, set())):
+    for case_type, hidden in ((DELIVERY, {"QUEUED"}), (SUBSCRIPTION, set()), (PUBLICATION, {"EXPIRED"})):
         for action in (case_type.create, *case_type.actions.values()):
             if action.event:
                 properties = contracts[action.event].schema["properties"]

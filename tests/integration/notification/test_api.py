@@ -77,7 +77,9 @@ def module_client(module_city: City) -> Client:
         version="1",
         units=module_city.units,
         tokens=Tokens(issuer, issuer=ISSUER, audience=AUDIENCE),
-        blueprints=blueprints(module_city.deliveries, module_city.subscriptions, catalogue(), rulebook()),
+        blueprints=blueprints(
+            module_city.deliveries, module_city.subscriptions, module_city.publications, catalogue(), rulebook()
+        ),
         own_problems=PROBLEMS,
     )
     return Client(app, issuer)
@@ -282,13 +284,20 @@ def test_the_routes_are_these(client: Client) -> None:
         ("GET", "/deliveries/<uuid:case_id>"),
         ("GET", "/deliveries/<uuid:case_id>/document"),
         ("GET", "/deliveries/<uuid:case_id>/history"),
+        ("GET", "/bulletins"),
         ("GET", "/event-types"),
+        ("GET", "/proofs/<string(length=64):digest>"),
+        ("GET", "/publications"),
+        ("GET", "/publications/<uuid:case_id>"),
+        ("GET", "/publications/<uuid:case_id>/history"),
+        ("POST", "/proofs"),
         ("GET", "/subscriptions"),
         ("GET", "/subscriptions/<uuid:case_id>"),
         ("GET", "/subscriptions/<uuid:case_id>/deliveries"),
         ("GET", "/subscriptions/<uuid:case_id>/history"),
         ("POST", "/subscriptions"),
         *(("POST", f"/deliveries/<uuid:case_id>/{name}") for name in ("open", "refuse", "sign", "substitute")),
+        *(("POST", f"/publications/<uuid:case_id>/{name}") for name in ("confirm", "replay", "retract")),
         *(("POST", f"/subscriptions/<uuid:case_id>/{name}") for name in ("activate", "approve", "resume", "suspend")),
     }
 

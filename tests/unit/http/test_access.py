@@ -152,7 +152,7 @@ def test_routes_are_listed_with_their_roles() -> None:
     assert listed.pop(("GET", "/things/<int:number>")) == ("ORG.assess", "SUPO")
     assert listed.pop(("GET", "/parts")) == ("DISC",)
     assert set(listed.values()) == {None}
-    assert len(listed) == len(PUBLIC)
+    assert len(listed) == len({endpoint for endpoint in PUBLIC if not endpoint.startswith("public.")})
 
 
 def test_public_pages_want_no_token() -> None:

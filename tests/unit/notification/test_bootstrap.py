@@ -11,8 +11,8 @@ from citybus.rulepack import RulePackError
 from citybus.settings import Process, ServingSettings, SettingsError
 from citybus.telemetry.health import Health
 from citybus.testing.keys import FakeIssuer
-from notification.bootstrap import build, departments
-from notification.settings import KINDS
+from notification.bootstrap import build, channels, departments
+from notification.settings import KINDS, NotificationJobSettings
 from tests.support.notification import CONTRACTS
 
 TOPOLOGY = CONTRACTS.parent / "deploy" / "rabbitmq"
@@ -53,14 +53,14 @@ def loaded(process: Process, tmp_path: Path, **more: str) -> ServingSettings:
 def test_the_api_is_built_and_every_route_has_its_roles(tmp_path: Path) -> None:
     service = build(loaded(Process.API, tmp_path))
     found: Any = routes(service.api(Health()))
-    assert {route.path for route in found} >= {"/deliveries", "/subscriptions", "/event-types"}
+    assert {route.path for route in found} >= {"/deliveries", "/subscriptions", "/publications", "/event-types"}
     assert service.units.source == "/city/420200/notification"
     service.engine.dispose()
 
 
 def test_each_process_is_asked_for_its_own_work(tmp_path: Path) -> None:
     service = build(loaded(Process.JOB, tmp_path))
-    assert [each.name for each in service.regular] == ["forget records"]
+    assert [each.name for each in service.regular] == ["forget records", "send publications"]
     with pytest.raises(TypeError):
         service.api(Health())
     with pytest.raises(TypeError):
@@ -86,3 +86,20 @@ def test_a_template_that_names_what_it_may_not_stops_the_start(tmp_path: Path) -
 
 def test_the_departments_are_those_that_have_a_queue() -> None:
     assert "finance-bureau" in departments(TOPOLOGY)
+
+
+def test_channels_are_those_that_are_set_up(tmp_path: Path) -> None:
+    def job(**more: str) -> NotificationJobSettings:
+        found = loaded(Process.JOB, tmp_path, **more)
+        assert isinstance(found, NotificationJobSettings)
+        return found
+
+    assert set(channels(job())) == {"INTERNAL"}
+    wechat = {"NOTIFICATION_WECHAT_URL": "http://127.0.0.1:1", "NOTIFICATION_WECHAT_APP_ID": "wx"}
+    assert set(channels(job(**wechat))) == {"INTERNAL"}
+    assert "hidden" not in repr(job(**wechat, NOTIFICATION_WECHAT_SECRET="hidden"))
+    assert set(channels(job(**wechat, NOTIFICATION_WECHAT_SECRET="s"))) == {"INTERNAL", "WECHAT"}
+    press = {"NOTIFICATION_PRESS_DIR": str(tmp_path), "NOTIFICATION_SMTP_URL": "smtp://127.0.0.1:25"}
+    mail = {"NOTIFICATION_MAIL_SENDER": "city@example.org", "NOTIFICATION_TV_MAIL": "tv@example.org"}
+    found: Any = channels(job(**press, **mail))
+    assert (found["NEWSPAPER"].mail, found["TV"].mail.recipient) == (None, "tv@example.org")

@@ -9,6 +9,7 @@ import notification
 from citybus.cases import CaseType, Reach
 from citybus.http.problems import COMMON
 from notification.domain.delivery import DELIVERY
+from notification.domain.publication import PUBLICATION
 from notification.domain.subscription import SUBSCRIPTION
 from notification.entrypoints.problems import PROBLEMS
 from tests.support.notification import MONDAY, rulebook
@@ -28,6 +29,31 @@ LEADS_ON = {
         ("PAPER_DUE", "refuse", "REFUSED"),
         ("PAPER_DUE", "substitute", "SUBSTITUTED"),
     },
+    "publication": {
+        ("PENDING", "post", "POSTED"),
+        ("PENDING", "correct", "PENDING"),
+        ("PENDING", "fail", "FAILED"),
+        ("PENDING", "withdraw", "WITHDRAWING"),
+        ("PENDING", "expire", "EXPIRED"),
+        ("POSTED", "confirm", "CONFIRMED"),
+        ("POSTED", "correct", "PENDING"),
+        ("POSTED", "fail", "FAILED"),
+        ("POSTED", "withdraw", "WITHDRAWING"),
+        ("POSTED", "expire", "EXPIRED"),
+        ("CONFIRMED", "correct", "PENDING"),
+        ("CONFIRMED", "withdraw", "WITHDRAWING"),
+        ("CONFIRMED", "expire", "EXPIRED"),
+        ("FAILED", "confirm", "CONFIRMED"),
+        ("FAILED", "correct", "PENDING"),
+        ("FAILED", "replay", "PENDING"),
+        ("FAILED", "withdraw", "WITHDRAWING"),
+        ("FAILED", "expire", "EXPIRED"),
+        ("WITHDRAWING", "issue", "WITHDRAWING"),
+        ("WITHDRAWING", "fail", "WITHDRAWAL_FAILED"),
+        ("WITHDRAWING", "retract", "WITHDRAWN"),
+        ("WITHDRAWAL_FAILED", "replay", "WITHDRAWING"),
+        ("WITHDRAWAL_FAILED", "retract", "WITHDRAWN"),
+    },
     "subscription": {
         ("REQUESTED", "approve", "APPROVED"),
         ("REQUESTED", "expire", "EXPIRED"),
@@ -41,7 +67,7 @@ LEADS_ON = {
 }
 
 
-@pytest.mark.parametrize("case_type", [DELIVERY, SUBSCRIPTION], ids=lambda case_type: case_type.kind)
+@pytest.mark.parametrize("case_type", [DELIVERY, PUBLICATION, SUBSCRIPTION], ids=lambda case_type: case_type.kind)
 def test_the_machine_has_these_transitions_and_no_other(case_type: CaseType) -> None:
     assert set(case_type.transitions) == LEADS_ON[case_type.kind]
 

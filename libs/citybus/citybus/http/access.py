@@ -21,9 +21,15 @@ PUBLIC: Final = frozenset(
         "pages.docs",
         "pages.asset",
         "pages.problems",
+        "public.feed",
+        "public.listing",
+        "public.one",
     }
 )
-"""The endpoints that want no token: health, metrics, and the pages that describe the API. There is no other list."""
+"""The endpoints that want no token: health, metrics, the pages that describe the API, and what is published to everybody.
+
+There is no other list.
+"""
 
 SEPARATED: Final = frozenset({"SYSADM", "SECADM", "AUDADM"})
 """The system, security and audit administrators: three people, none of whom sees business (GB/T 22239, level 3)."""

@@ -70,6 +70,12 @@ def transaction() -> UnitOfWork:
     return units(context())
 
 
+def visit() -> UnitOfWork:
+    """Return a unit of work for a request to a public route, which has no caller: it only reads."""
+    units: Units = current_app.extensions[_UNITS]
+    return units(Context("public", (), str(request.endpoint), correlation().id))
+
+
 def command(work: Callable[[UnitOfWork], Reply]) -> Response:
     """Do `work` in one transaction under the request's idempotency key, commit, and return its response.
 

@@ -11,11 +11,20 @@ from citybus.unit_of_work import UnitOfWork
 from notification.application.catalogue import Catalogue
 from notification.application.know_roster import know_cadre, know_unit
 from notification.application.notify_responsible import notify_responsible
+from notification.application.publish_bulletin import (
+    correct_bulletin,
+    expire_bulletin,
+    note_published,
+    note_withdrawn,
+    publish_bulletin,
+    withdraw_bulletin,
+)
 from notification.application.rulebook import Rulebook
 from notification.application.share_event import share_event
 from notification.application.tell_decision import tell_decision
 from notification.schemas.consumed import (
     Anything,
+    BulletinEvent,
     CadreRegistered,
     FindingNotified,
     ToleranceDecided,
@@ -30,10 +39,21 @@ ORDERS: Final = {
     "incentive": Order.EVERY_STEP,
 }
 
+BULLETIN_STEPS: Final[Mapping[str, Callable[[Cases, UnitOfWork, Event, Mapping[str, Any]], None]]] = {
+    "publishing": publish_bulletin,
+    "published": note_published,
+    "corrected": correct_bulletin,
+    "withdrawing": withdraw_bulletin,
+    "withdrawn": note_withdrawn,
+    "expired": expire_bulletin,
+}
+
 Apply = Callable[[UnitOfWork, Event, Any], None]
 
 
-def subscriptions(deliveries: Cases, catalogue: Catalogue, rulebook: Rulebook) -> dict[str, Subscription]:
+def subscriptions(
+    deliveries: Cases, publications: Cases, catalogue: Catalogue, rulebook: Rulebook
+) -> dict[str, Subscription]:
     """Return the subscription of each of the service's queues, by the queue's name.
 
     Whatever a contract sends to one of them is passed on to departments; some events have effects here beside that.
@@ -43,6 +63,10 @@ def subscriptions(deliveries: Cases, catalogue: Catalogue, rulebook: Rulebook) -
         "assessment.cadre.registered.v1": Handler(CadreRegistered(), know_cadre),
         "supervision.finding.notified.v1": Handler(FindingNotified(), _with(deliveries, notify_responsible)),
         "incentive.tolerance.decided.v1": Handler(ToleranceDecided(), _with(deliveries, tell_decision)),
+        **{
+            f"supervision.bulletin.{step}.v1": Handler(BulletinEvent(), _with(publications, use_case))
+            for step, use_case in BULLETIN_STEPS.items()
+        },
     }
 
     def shared(handler: Handler) -> Handler:

@@ -1,19 +1,36 @@
-"""The routes: those of the two case types, the text of documents, the record of what departments were sent."""
+"""The routes: those of the case types, the text of documents, what departments were sent, bulletins and their proofs."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Response
-from marshmallow import fields
+from flask import Response, url_for
+from flask_smorest.fields import Upload
+from marshmallow import Schema, fields
 
 from citybus.cases import Cases
 from citybus.cases.routes import blueprint
-from citybus.http import Blueprint, PageQuery, caller, page, page_schema, requires, show, transaction
+from citybus.http import (
+    Blueprint,
+    PageQuery,
+    Rejection,
+    accepts,
+    caller,
+    command,
+    page,
+    page_schema,
+    reply,
+    requires,
+    show,
+    transaction,
+)
 from notification.application import queries
 from notification.application.catalogue import Catalogue
 from notification.application.rulebook import Rulebook
+from notification.application.store_proof import store_proof
+from notification.domain.proof import MAX_UPLOAD
+from notification.entrypoints.public import public
 from notification.persistence.models import SentRow
-from notification.schemas.responses import DocumentView, EventTypes, SentView
+from notification.schemas.responses import Bulletins, DocumentView, EventTypes, ProofView, SentView
 
 
 class DeliveryQuery(PageQuery):
@@ -29,15 +46,38 @@ class SubscriptionQuery(PageQuery):
     department = fields.String()
 
 
+class PublicationQuery(PageQuery):
+    """Filters of the list of publications; those that wait for a replay are in the states FAILED and WITHDRAWAL_FAILED."""
+
+    bulletin = fields.UUID()
+    channel = fields.String()
+
+
+class ProofUpload(Schema):
+    """One proof, as the part `file` of a form."""
+
+    file = Upload(required=True)
+
+
+EVERYBODY = (
+    "ORG.*", "SUPO.*", "DISC", "COMM", "UNITHEAD", "UNITHR", "REVIEWER", "CADRE", "TRAINER", "VISITOR", "MEDIA",
+)  # fmt: skip
+"""Who is signed in for business: all but departments' systems and administrators."""
+
+
 def blueprints(
-    deliveries: Cases, subscriptions: Cases, catalogue: Catalogue, rulebook: Rulebook
+    deliveries: Cases, subscriptions: Cases, publications: Cases, catalogue: Catalogue, rulebook: Rulebook
 ) -> tuple[Blueprint, ...]:
     """Return all routes of the service."""
     return (
         blueprint(deliveries, query=DeliveryQuery),
         blueprint(subscriptions, query=SubscriptionQuery),
+        blueprint(publications, query=PublicationQuery),
         _documents(deliveries),
         _sharing(subscriptions, catalogue, rulebook),
+        _bulletins(),
+        _proofs(publications, rulebook),
+        public(),
     )
 
 
@@ -80,5 +120,58 @@ def _sharing(subscriptions: Cases, catalogue: Catalogue, rulebook: Rulebook) -> 
         """Read which events may be subscribed to today, with the class of each field."""
         with transaction() as uow:
             return show(EventTypes().dump(catalogue.offered(rulebook.on(uow.clock.today()))))
+
+    return routes
+
+
+def _bulletins() -> Blueprint:
+    routes = Blueprint("bulletins", __name__, description="内部通报 bulletins on the internal channel")
+
+    @routes.get("/bulletins")
+    @requires(*EVERYBODY)
+    @routes.response(200, Bulletins)
+    def listing() -> Response:
+        """Read the bulletins that stand on the internal channel."""
+        with transaction() as uow:
+            content = Bulletins().dump({"items": queries.internal_bulletins(uow)})
+            uow.commit()
+        return show(content, headers={"Cache-Control": "no-store"})
+
+    return routes
+
+
+def _proofs(publications: Cases, rulebook: Rulebook) -> Blueprint:
+    routes = Blueprint("proofs", __name__, url_prefix="/proofs", description="刊播证明 proofs of publication")
+
+    @routes.post("")
+    @requires("MEDIA")
+    @accepts("multipart/form-data", max_bytes=MAX_UPLOAD)
+    @routes.arguments(ProofUpload, location="files")
+    @routes.response(201, ProofView)
+    def upload(parts: Mapping[str, Any]) -> Response:
+        """Store what shows that a channel brought a bulletin, and learn its hash; the same content is kept once."""
+        file = parts["file"]
+        media_type, content = file.mimetype, file.stream.read()
+
+        def work(uow: Any) -> Any:
+            row, new = store_proof(rulebook, uow, media_type=media_type, content=content)
+            location = url_for("proofs.download", digest=row.sha256)
+            return reply(ProofView().dump(row), status=201 if new else 200, location=location)
+
+        return command(work)
+
+    @routes.get("/<string(length=64):digest>")
+    @requires(*publications.readers)
+    @routes.response(200, description="the file")
+    def download(digest: str) -> Response:
+        """Read a proof."""
+        with transaction() as uow:
+            row = queries.proof(uow, digest)
+            if row is None:
+                raise Rejection("NOT_FOUND")
+            response = Response(row.content, content_type=row.media_type)
+            response.headers["Content-Disposition"] = "attachment"
+            uow.commit()
+        return response
 
     return routes

@@ -6,10 +6,14 @@ from citybus.http.problems import Kind
 
 PROBLEMS: Final = (
     Kind("AVOIDANCE", 422, "应当回避。", "Somebody who has no part in the matter must do it."),
+    Kind("CHANNEL_CONFIRMS_ITSELF", 422, "该渠道由系统核实。", "The system asks this channel itself."),
     Kind("CLASS_EXCEEDED", 422, "字段的数据级别过高。", "Fields are of too high a data class."),
     Kind("FIELD_NOT_IN_CONTRACT", 422, "该类事件没有这些字段。", "The event type has no such fields."),
     Kind("LEGAL_BASIS_MISSING", 422, "须写明法律依据。", "The legal basis must be named."),
     Kind("NOT_OPENED", 422, "请先打开文书。", "Open the document first."),
+    Kind("PROOF_MISSING", 422, "须先上传证明。", "Store the proof first."),
+    Kind("PROOF_TOO_LARGE", 413, "文件过大。", "The file is too large."),
+    Kind("PROOF_TYPE", 415, "只接受 PDF、JPEG 或 PNG 文件。", "A proof is a PDF, JPEG or PNG file."),
     Kind("REASON_MISSING", 422, "请说明理由。", "A reason is wanted."),
     Kind("UNKNOWN_CADRE", 422, "名册中没有该干部。", "The roster has no such cadre."),
     Kind("UNKNOWN_DEPARTMENT", 422, "总线上没有该部门的队列。", "No such department has a queue on the bus."),

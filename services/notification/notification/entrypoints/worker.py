@@ -13,10 +13,12 @@ from notification.application.rulebook import Rulebook
 from notification.entrypoints.events import subscriptions as queues_of
 
 
-def worker(deliveries: Cases, subscriptions: Cases, catalogue: Catalogue, rulebook: Rulebook) -> type:
+def worker(
+    deliveries: Cases, subscriptions: Cases, publications: Cases, catalogue: Catalogue, rulebook: Rulebook
+) -> type:
     """Return the Nameko service of the worker process."""
-    queues = queues_of(deliveries, catalogue, rulebook)
-    on_time = handlers((deliveries, subscriptions))
+    queues = queues_of(deliveries, publications, catalogue, rulebook)
+    on_time = handlers((deliveries, subscriptions, publications))
 
     class Worker:
         """The queues and the timers of notification."""

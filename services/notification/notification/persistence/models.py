@@ -1,9 +1,20 @@
-"""The tables: deliveries, subscriptions with the record of what was sent, and what is known of units and cadres."""
+"""The tables: deliveries, subscriptions with the record of what was sent, bulletins on their channels, units and cadres."""
 
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Date, DateTime, ForeignKey, Index, MetaData, Text, UniqueConstraint
+from sqlalchemy import (
+    Boolean,
+    Date,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -25,7 +36,9 @@ class DeliveryRow(CaseColumns, Base):
 
     __tablename__ = "deliveries"
     __table_args__ = (
-        UniqueConstraint("document", "ref", "recipient_kind", "recipient_id", name="uq_deliveries_document"),
+        UniqueConstraint(
+            "document", "ref", "occasion", "recipient_kind", "recipient_id", name="uq_deliveries_document_occasion"
+        ),
         Index("ix_deliveries_recipient_id", "recipient_id"),
         Index("ix_deliveries_unit", "unit"),
         Index("ix_deliveries_queued", "id", postgresql_where="state = 'QUEUED'"),
@@ -33,6 +46,7 @@ class DeliveryRow(CaseColumns, Base):
 
     document: Mapped[str] = mapped_column(Text)
     ref: Mapped[str] = mapped_column(Text)
+    occasion: Mapped[str] = mapped_column(Text, server_default="")
     recipient_kind: Mapped[str] = mapped_column(Text)
     recipient_id: Mapped[str] = mapped_column(Text)
     unit: Mapped[str | None] = mapped_column(Text)
@@ -89,6 +103,68 @@ class SentRow(Base):
     fields: Mapped[list[str]] = mapped_column(ARRAY(Text))
     dataclass: Mapped[str] = mapped_column(Text)
     at: Mapped[datetime] = mapped_column(_INSTANT)
+
+
+class BulletinRow(Base):
+    """A bulletin as supervision has it published; `title`, `text` and `correction_text` are emptied once it is over."""
+
+    __tablename__ = "bulletins"
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    state: Mapped[str] = mapped_column(Text)
+    channels: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    title: Mapped[str] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(Text)
+    legal_basis: Mapped[str] = mapped_column(Text)
+    correction_text: Mapped[str] = mapped_column(Text)
+    sha256: Mapped[str] = mapped_column(Text)
+    published_on: Mapped[date | None] = mapped_column(Date)
+    corrected_on: Mapped[date | None] = mapped_column(Date)
+    ended_on: Mapped[date | None] = mapped_column(Date)
+    changed_at: Mapped[datetime] = mapped_column(_INSTANT)
+
+
+class PublicationRow(CaseColumns, Base):
+    """A bulletin on one channel. `claimed_until` is real time: nobody sends it before."""
+
+    __tablename__ = "publications"
+    __table_args__ = (
+        UniqueConstraint("bulletin", "channel", name="uq_publications_channel"),
+        Index("ix_publications_waiting", "id", postgresql_where="waiting"),
+    )
+
+    bulletin: Mapped[str] = mapped_column(_ID, ForeignKey("bulletins.id"))
+    channel: Mapped[str] = mapped_column(Text)
+    task: Mapped[str] = mapped_column(Text)
+    round: Mapped[int] = mapped_column(Integer)
+    title: Mapped[str] = mapped_column(Text)
+    content: Mapped[str] = mapped_column(Text)
+    waiting: Mapped[bool] = mapped_column(Boolean)
+    attempts: Mapped[int] = mapped_column(Integer)
+    tried: Mapped[bool] = mapped_column(Boolean)
+    asked: Mapped[bool] = mapped_column(Boolean)
+    unknown: Mapped[bool] = mapped_column(Boolean)
+    claimed_until: Mapped[datetime | None] = mapped_column(_INSTANT)
+    external_id: Mapped[str | None] = mapped_column(Text)
+    url: Mapped[str | None] = mapped_column(Text)
+    posted_on: Mapped[date | None] = mapped_column(Date)
+    confirmed_on: Mapped[date | None] = mapped_column(Date)
+    withdrawn_on: Mapped[date | None] = mapped_column(Date)
+    proof_sha256: Mapped[str | None] = mapped_column(Text)
+    failure: Mapped[str | None] = mapped_column(Text)
+
+
+class ProofRow(Base):
+    """A file that shows what a channel brought, known by the SHA-256 sum of its content."""
+
+    __tablename__ = "proofs"
+
+    sha256: Mapped[str] = mapped_column(Text, primary_key=True)
+    media_type: Mapped[str] = mapped_column(Text)
+    size: Mapped[int] = mapped_column(Integer)
+    content: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+    uploaded_by: Mapped[str] = mapped_column(Text)
+    uploaded_at: Mapped[datetime] = mapped_column(_INSTANT)
 
 
 class UnitRow(Base):

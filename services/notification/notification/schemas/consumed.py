@@ -2,6 +2,10 @@
 
 from marshmallow import EXCLUDE, Schema, fields, validate
 
+from notification.domain.publication import Channel
+
+CHANNELS = tuple(Channel)
+
 
 class Anything(Schema):
     """An event that is only passed on: it is cut by its contract, not read."""
@@ -59,3 +63,14 @@ class ToleranceDecided(Anything):
     decision = fields.String(required=True)
     factor = fields.String(required=True, allow_none=True)
     decided_on = fields.Date(required=True)
+
+
+class BulletinEvent(Anything):
+    """`supervision.bulletin.*.v1`: a bulletin as it stands, with the text that was approved for the public."""
+
+    bulletin = fields.UUID(required=True)
+    channels = fields.List(fields.String(validate=validate.OneOf(CHANNELS)), required=True)
+    title = fields.String(required=True)
+    text = fields.String(required=True)
+    legal_basis = fields.String(required=True)
+    correction_text = fields.String(load_default=None, allow_none=True)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from notification.domain.delivery import Delivery
+from notification.domain.publication import Publication
 from notification.domain.subscription import Subscription
 
 
@@ -30,4 +31,19 @@ def subscription_state(case: Subscription) -> dict[str, Any]:
         "agreement_no": case.agreement_no,
         "valid_to": case.valid_to.isoformat(),
         "state": case.state,
+    }
+
+
+def publication_state(case: Publication) -> dict[str, Any]:
+    """Return the state of a bulletin on one channel: of its text nothing, of a proof its sum."""
+    return {
+        "publication": case.id,
+        "bulletin": case.bulletin,
+        "channel": case.channel,
+        "task": case.task,
+        "state": case.state,
+        "external_id": case.external_id,
+        "url": case.url,
+        "proof_sha256": case.proof_sha256,
+        "failure": case.failure,
     }

@@ -28,6 +28,18 @@ class BeforeWitness(Form):
     witness = _name(required=True, metadata={"description": "见证人 id of a cadre"})
 
 
+class Proof(Form):
+    """The proof of what a channel brought; the file is stored before."""
+
+    proof_sha256 = fields.String(
+        required=True,
+        validate=validate.Regexp(r"[0-9a-f]{64}\Z"),
+        metadata={"description": "证明文件的 SHA-256 the sum of the stored file"},
+    )
+    external_id = _name(200, metadata={"description": "版次或节目编号 page of the issue, or number of the broadcast"})
+    url = fields.URL(schemes={"http", "https"}, validate=validate.Length(max=1000))
+
+
 class SubscriptionRequest(Form):
     """What a department asks for (N2): the event types, and of each the fields."""
 

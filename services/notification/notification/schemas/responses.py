@@ -97,3 +97,51 @@ class EventTypes(Schema):
 
     departments = fields.List(fields.String(), required=True)
     items = fields.List(fields.Nested(EventTypeView), required=True)
+
+
+class PublicationView(CaseView):
+    """A bulletin on one channel. `failure` says why it was given up, or what the last attempt failed of."""
+
+    bulletin = fields.String(required=True)
+    channel = fields.String(required=True)
+    task = fields.String(required=True)
+    round = fields.Integer(required=True)
+    title = fields.String(required=True)
+    content = fields.String(required=True)
+    attempts = fields.Integer(required=True)
+    outcome_unknown = fields.Boolean(attribute="unknown", required=True)
+    external_id = fields.String(required=True, allow_none=True)
+    url = fields.String(required=True, allow_none=True)
+    posted_on = fields.Date(required=True, allow_none=True)
+    confirmed_on = fields.Date(required=True, allow_none=True)
+    withdrawn_on = fields.Date(required=True, allow_none=True)
+    proof_sha256 = fields.String(required=True, allow_none=True)
+    failure = fields.String(required=True, allow_none=True)
+
+
+class ProofView(Schema):
+    """A stored proof."""
+
+    sha256 = fields.String(required=True)
+    media_type = fields.String(required=True)
+    size = fields.Integer(required=True)
+    uploaded_by = fields.String(required=True)
+    uploaded_at = fields.AwareDateTime(required=True)
+
+
+class BulletinView(Schema):
+    """A bulletin as signed-in readers see it."""
+
+    id = fields.String(required=True)
+    title = fields.String(required=True)
+    text = fields.String(required=True)
+    correction_text = fields.String(required=True)
+    legal_basis = fields.String(required=True)
+    published_on = fields.Date(required=True, allow_none=True)
+    corrected_on = fields.Date(required=True, allow_none=True)
+
+
+class Bulletins(Schema):
+    """Bulletins, the newest first."""
+
+    items = fields.List(fields.Nested(BulletinView), required=True)

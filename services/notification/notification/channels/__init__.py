@@ -1,0 +1,1 @@
+"""The channels on which bulletins appear, each behind the port that sending knows."""

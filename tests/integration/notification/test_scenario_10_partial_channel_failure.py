@@ -1,0 +1,177 @@
+"""Scenario 10: one channel fails; it is retried, given up with an alert, and replayed; nothing is posted twice."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import text, update
+
+from citybus.ids import new_id
+from citybus.telemetry import metrics
+from dandang.wechat import Platform
+from notification.channels.internal import Internal
+from notification.persistence.models import PublicationRow
+from tests.support.notification import MEDIA, SYSTEM, City
+from tests.support.wechat import titles, wechat
+
+
+@pytest.fixture
+def platform_and_channels() -> Iterator[tuple[Platform, dict[str, Any]]]:
+    with wechat(timeout=0.25) as (platform, account):
+        yield platform, {"WECHAT": account, "INTERNAL": Internal()}
+
+
+def publish(city: City) -> str:
+    bulletin = new_id()
+    city.receive(city.bulletin(bulletin=bulletin, channels=["INTERNAL", "WECHAT"]))
+    return bulletin
+
+
+def on_wechat(city: City, bulletin: str) -> Any:
+    return city.on_channels(bulletin)["WECHAT"]
+
+
+@pytest.mark.parametrize("path", ["*", "freepublish/submit", "draft/add"])
+def test_a_channel_that_answers_500_is_retried_given_up_and_replayed_once(
+    city: City, platform_and_channels: Any, path: str
+) -> None:
+    platform, channels = platform_and_channels
+    platform.fault(path, "500", 100)
+    bulletin = publish(city)
+    for attempt in range(1, 7):
+        city.send(channels)
+        case = on_wechat(city, bulletin)
+        assert case.attempts == attempt or case.state == "FAILED"
+    if path != "*":
+        # What may have been posted is looked for once more before it is given up.
+        city.send(channels)
+        assert platform.calls[path] == 6, "the first attempt and five retries"
+    case = on_wechat(city, bulletin)
+    assert case.state == "FAILED"
+    assert "HTTP 500" in case.failure
+    # The other channel is not held up, and nobody is told that the bulletin stands everywhere.
+    assert city.on_channels(bulletin)["INTERNAL"].state == "CONFIRMED"
+    told = city.told(bulletin)
+    [failed] = [event for event in told if event.type == "notification.publication.failed.v1"]
+    assert (failed.data["channel"], failed.data["state"]) == ("WECHAT", "FAILED")
+    # The alert.
+    assert any(
+        line.startswith(b"city_publications_given_up_rows ") and float(line.split()[1]) >= 1
+        for line in metrics.render().splitlines()
+    )
+    # Given up is given up: nothing is sent by itself any more.
+    calls = dict(platform.calls)
+    assert city.send(channels) == 0
+    assert platform.calls == calls
+    platform.mend()
+    city.take(city.publications, case, "replay", MEDIA, {"reason": "接口已恢复"})
+    city.send(channels)
+    city.send(channels)
+    assert on_wechat(city, bulletin).state == "CONFIRMED"
+    assert len(titles(platform)) == 1
+    assert city.send(channels) == 0
+
+
+@pytest.mark.parametrize("path", ["freepublish/submit", "draft/add"])
+@pytest.mark.parametrize("how", ["lost", "slow", "busy", "never"])
+def test_an_unknown_outcome_is_looked_up_before_any_second_attempt(
+    city: City, platform_and_channels: Any, path: str, how: str
+) -> None:
+    platform, channels = platform_and_channels
+    platform.slow_seconds = 0.5
+    platform.fault(path, how)
+    bulletin = publish(city)
+    city.send(channels)
+    case = on_wechat(city, bulletin)
+    assert (case.state, case.unknown) == ("PENDING", True)
+    asked = platform.calls.get("freepublish/batchget", 0)
+    city.send(channels)
+    city.send(channels)
+    assert platform.calls["freepublish/batchget"] > asked
+    assert on_wechat(city, bulletin).state == "CONFIRMED"
+    assert len(titles(platform)) == 1
+
+
+def test_while_the_channel_cannot_be_asked_an_unknown_outcome_stays_pending(
+    city: City, platform_and_channels: Any
+) -> None:
+    platform, channels = platform_and_channels
+    platform.fault("freepublish/submit", "lost")
+    bulletin = publish(city)
+    city.send(channels)
+    platform.fault("freepublish/batchget", "500", 20)
+    for _ in range(8):
+        city.send(channels)
+    case = on_wechat(city, bulletin)
+    assert (case.state, case.unknown, platform.calls["freepublish/submit"]) == ("PENDING", True, 1)
+    platform.mend()
+    city.send(channels)
+    assert on_wechat(city, bulletin).state == "CONFIRMED"
+    assert len(titles(platform)) == 1
+    assert platform.calls["freepublish/submit"] == 1
+
+
+def test_a_process_that_dies_after_it_posted_leaves_the_next_one_asking_first(
+    city: City, platform_and_channels: Any
+) -> None:
+    platform, channels = platform_and_channels
+    bulletin = publish(city)
+    case = on_wechat(city, bulletin)
+
+    class Dying:
+        asks_people = False
+
+        def post(self, message: Any) -> Any:
+            channels["WECHAT"].post(message)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        city.send({**channels, "WECHAT": Dying()})
+    assert on_wechat(city, bulletin).state == "PENDING"
+    # Its claim keeps others away until it must be over.
+    assert city.send(channels, at_once=False) <= 1
+    assert on_wechat(city, bulletin).attempts == 1
+    city.send(channels)
+    assert on_wechat(city, bulletin).state == "CONFIRMED"
+    assert len(titles(platform)) == 1
+    assert case.id in next(iter(platform.articles.values()))["content_source_url"]
+
+
+def test_an_answer_that_comes_twice_and_a_token_that_ends_change_nothing(
+    city: City, platform_and_channels: Any
+) -> None:
+    platform, channels = platform_and_channels
+    platform.fault("freepublish/submit", "twice")
+    platform.fault("draft/add", "token")
+    bulletin = publish(city)
+    city.send(channels)
+    city.send(channels)
+    assert on_wechat(city, bulletin).state == "CONFIRMED"
+    assert (len(titles(platform)), platform.calls["stable_token"]) == (1, 2)
+    other = publish(city)
+    city.send(channels)
+    assert on_wechat(city, other).state == "CONFIRMED"
+    assert platform.calls["stable_token"] == 2, "a token is kept until it ends"
+
+
+def test_pauses_grow_and_a_publication_is_left_alone_until_its_pause_is_over(
+    city: City, platform_and_channels: Any
+) -> None:
+    platform, channels = platform_and_channels
+    platform.fault("*", "500", 100)
+    bulletin = publish(city)
+    waits = []
+    for _ in range(5):
+        city.send(channels)
+        assert city.send(channels, at_once=False) == 0
+        waits.append((on_wechat(city, bulletin).claimed_until - _database_now(city)).total_seconds())
+    for waited, wanted in zip(waits, [1, 5, 25, 125, 300], strict=True):
+        assert wanted - 1 <= waited <= wanted
+    with city.acting(SYSTEM) as uow:
+        uow.session.execute(update(PublicationRow).values(waiting=False))
+        uow.commit()
+
+
+def _database_now(city: City) -> Any:
+    with city.engine.connect() as connection:
+        return connection.execute(text("SELECT clock_timestamp()")).scalar_one()
