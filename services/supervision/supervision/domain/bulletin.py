@@ -485,9 +485,7 @@ BULLETIN: Final = CaseType(
                 effect=send_back,
                 reason=True,
             ),
-            "approve": Action(
-                zh="批准", en="approve: all three offices did", event=_EVENT.format("approved"), mandatory=False
-            ),
+            "approve": Action(zh="批准", en="approve: all three offices did", event=_EVENT.format("approved")),
             "schedule": Action(
                 zh="排期发布",
                 en="schedule",
@@ -495,7 +493,6 @@ BULLETIN: Final = CaseType(
                 guards=(findings_verified, nothing_pending, not_excused),
                 effect=schedule,
                 event=_EVENT.format("scheduled"),
-                mandatory=False,
                 arms=(Arm(kind=PUBLISH, rule="bulletin.publish_delay", then="publish", start=time_of_publication),),
             ),
             "hold": Action(zh="暂缓发布", en="hold back", allow=_BOTH, effect=hold, closes=(PUBLISH,), reason=True),
@@ -505,7 +502,6 @@ BULLETIN: Final = CaseType(
                 guards=(findings_verified, nothing_pending, not_excused),
                 effect=publish,
                 event=_EVENT.format("publishing"),
-                mandatory=False,
                 closes=(PUBLISH,),
                 arms=(Arm(kind=EXPIRY, rule="bulletin.life", then="expire"),),
             ),
@@ -514,7 +510,6 @@ BULLETIN: Final = CaseType(
                 zh="各渠道已确认",
                 en="note that every channel has confirmed",
                 event=_EVENT.format("published"),
-                mandatory=False,
             ),
             "propose_correction": Action(
                 zh="提出更正", en="propose a correction", allow=_DRAFTERS, effect=propose_correction, reason=True
@@ -524,13 +519,11 @@ BULLETIN: Final = CaseType(
                 en="correct: all three offices approved it",
                 effect=correct,
                 event=_EVENT.format("corrected"),
-                mandatory=False,
             ),
             "confirm_correction": Action(
                 zh="各渠道已更正",
                 en="note that every channel shows the correction",
                 event=_EVENT.format("published"),
-                mandatory=False,
             ),
             "withdraw": Action(
                 zh="撤回",
@@ -538,7 +531,6 @@ BULLETIN: Final = CaseType(
                 allow=_BOTH,
                 effect=withdraw,
                 event=_EVENT.format("withdrawing"),
-                mandatory=False,
                 closes=(EXPIRY,),
                 arms=(Arm(kind=WITHDRAWAL, rule="bulletin.withdrawal_period", warn="bulletin.withdrawal_warning"),),
                 reason=True,
@@ -547,7 +539,6 @@ BULLETIN: Final = CaseType(
                 zh="各渠道已撤回",
                 en="note that every channel has withdrawn it",
                 event=_EVENT.format("withdrawn"),
-                mandatory=False,
                 closes=(WITHDRAWAL,),
             ),
             "expire": Action(
@@ -555,7 +546,6 @@ BULLETIN: Final = CaseType(
                 en="expire and take the names away",
                 effect=expire,
                 event=_EVENT.format("expired"),
-                mandatory=False,
                 closes=(EXPIRY,),
             ),
             "reject": Action(zh="不予通报", en="reject", allow=_BOTH, closes=(PUBLISH,), reason=True),
