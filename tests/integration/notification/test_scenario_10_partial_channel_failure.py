@@ -118,9 +118,7 @@ def test_a_process_that_dies_after_it_posted_leaves_the_next_one_asking_first(
     bulletin = publish(city)
     case = on_wechat(city, bulletin)
 
-    class Dying:
-        asks_people = False
-
+    class Dying(Internal):
         def post(self, message: Any) -> Any:
             channels["WECHAT"].post(message)
             raise KeyboardInterrupt
