@@ -89,6 +89,7 @@ def a_delivery(**changes: Any) -> SimpleNamespace:
         "state": "SENT",
         "document": "FINDING_NOTICE",
         "ref": f"finding/{FINDING}",
+        "occasion": "",
         "recipient_kind": "CADRE",
         "recipient_id": LEAD,
         "unit": BUREAU,

@@ -1,6 +1,7 @@
 """Notification and the contracts: what it declares to publish has one, and what it consumes it can read."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from citybus.envelope import Event
 from citybus.inbox import Order, read
 from notification.application.deliveries import deliveries
 from notification.application.publications import publications
-from notification.domain.delivery import DELIVERY
+from notification.domain.delivery import DELIVERY, FIRST_DOCUMENTS
 from notification.domain.document import Document
 from notification.domain.publication import PUBLICATION
 from notification.domain.sharing import SHAREABLE, kind_of
@@ -45,6 +46,12 @@ def test_what_is_published_is_what_the_contracts_say() -> None:
         for event_type, contract in load(CONTRACTS).items()
         if contract.service == "notification" and not event_type.startswith("notification.service.")
     }
+    both = {
+        f"{event_type.removesuffix('.v1')}.v2": told
+        for event_type, told in PUBLISHED.items()
+        if ".delivery." in event_type
+    }
+    PUBLISHED.update(both)
     assert set(PUBLISHED) == set(contracts)
     for event_type, (mandatory, dataclass) in PUBLISHED.items():
         contract = contracts[event_type]
@@ -59,7 +66,11 @@ def test_every_state_and_document_that_is_published_is_in_its_contract() -> None
                 properties = contracts[action.event].schema["properties"]
                 assert set(case_type.states) - hidden == set(properties["state"]["enum"])
                 if case_type is DELIVERY:
-                    assert set(properties["document"]["enum"]) == {document.value for document in Document}
+                    assert set(properties["document"]["enum"]) == FIRST_DOCUMENTS
+                    newer = contracts[action.event.replace(".v1", ".v2")].schema["properties"]
+                    assert set(case_type.states) - hidden == set(newer["state"]["enum"])
+                    for document in set(Document) - FIRST_DOCUMENTS:
+                        assert re.search(newer["document"]["pattern"], document)
 
 
 @pytest.mark.parametrize(

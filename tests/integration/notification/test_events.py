@@ -72,7 +72,7 @@ def test_a_notice_is_not_lost_behind_a_later_step(city: City) -> None:
 def test_other_steps_of_a_finding_send_no_document(city: City) -> None:
     finding = new_id()
     city.receive(city.finding(finding=finding))
-    for step in ("served", "plea-received", "verified", "weight-changed"):
+    for step in ("served", "plea-received", "verified"):
         assert city.receive(city.finding(step, finding=finding)) == []
 
 

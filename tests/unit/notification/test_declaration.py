@@ -9,6 +9,7 @@ import notification
 from citybus.cases import CaseType, Reach
 from citybus.http.problems import COMMON
 from notification.domain.delivery import DELIVERY
+from notification.domain.document import Document, template_key
 from notification.domain.publication import PUBLICATION
 from notification.domain.subscription import SUBSCRIPTION
 from notification.entrypoints.problems import PROBLEMS
@@ -99,7 +100,7 @@ def test_every_refusal_is_declared_on_the_page_of_problems() -> None:
 
 def test_every_rule_of_the_pack_is_asked_for() -> None:
     texts = {node.value for node in sources() if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    asked = texts | {"document.finding_notice", "document.tolerance_decision"}
+    asked = texts | {template_key(document) for document in Document}
     assert set(rulebook().on(MONDAY.date())) <= asked
 
 

@@ -29,6 +29,38 @@ VALUES: dict[Document, dict[str, Any]] = {
         "factor": "0.5",
         "decided_on": "2024-04-22",
     },
+    Document.FINDING_CORRECTION: {
+        "finding": "F-1",
+        "correction": "WEIGHED_LESS",
+        "weight": "1.0",
+        "told_on": "2024-05-20",
+    },
+    Document.RECALL_NOTICE: {"recall": "R-1", "circumstances": "2、8", "told_on": "2024-03-05"},
+    Document.RECALL_OUTCOME: {"recall": "R-1", "outcome": "RESTORED", "outcome_on": "2024-07-29"},
+    Document.MEASURE_NOTICE: {"measure": "M-1", "kind": "INQUIRE", "reply_due": "2024-04-15", "told_on": "2024-04-01"},
+    Document.SANCTION_NOTICE: {
+        "sanction": "S-1",
+        "regime": "GOV",
+        "kind": "DEMERIT",
+        "decided_on": "2024-01-10",
+        "effective_on": "2024-01-15",
+        "end_on": "2025-01-15",
+    },
+    Document.ADJUSTMENT_NOTICE: {"adjustment": "A-1", "way": "TRANSFER", "decided_on": "2024-06-03"},
+    Document.ANNUAL_RESULT: {
+        "annual": "N-1",
+        "year": 2024,
+        "grade": "BASICALLY_COMPETENT",
+        "grade_status": "GRADED",
+        "told_on": "2025-03-10",
+    },
+    Document.APPEAL_DECISION: {
+        "appeal": "P-1",
+        "type": "REVIEW",
+        "subject_ref": "annual/N-1",
+        "decision": "UPHELD",
+        "told_on": "2025-04-20",
+    },
 }
 ADDRESSED = {"name": "张甲", "unit": "市发改委"}
 SOUND = {"zh": "致${name}", "en": "to ${name}"}
@@ -85,6 +117,12 @@ def test_a_particular_that_is_not_known_serves_nothing() -> None:
 def test_what_looks_like_a_variable_in_a_name_stays_as_it_is() -> None:
     values = VALUES[Document.FINDING_NOTICE] | {"name": "${severity}", "unit": "u"}
     assert render(Document.FINDING_NOTICE, SOUND, values, LABELLED) == "致${severity}\n\nto ${severity}\n"
+
+
+def test_a_list_is_shown_whole_and_what_there_is_not_as_a_dash() -> None:
+    values = {"measure": "M-1", "kind": ["REMIND", "other"], "reply_due": None, "told_on": [], **ADDRESSED}
+    template = {"zh": "${kind} ${reply_due} ${told_on}", "en": "${kind} ${reply_due} ${told_on}"}
+    assert render(Document.MEASURE_NOTICE, template, values, LABELLED) == "提醒、other — —\n\nreminder、other — —\n"
 
 
 def test_the_fingerprint_is_of_the_utf_8_text() -> None:

@@ -27,17 +27,28 @@ def deliver(
     ref: str,
     recipient: tuple[Recipient, str],
     particulars: Mapping[str, Any],
+    occasion: str = "",
 ) -> None:
-    """Queue `document` about `ref` for its recipient, once, and send it where the recipient is known."""
+    """Queue `document` about `ref` for its recipient, once, and send it where the recipient is known.
+
+    Where the same document may be due again on the same matter, `occasion` tells one time from another.
+    """
     kind, recipient_id = recipient
     row = DeliveryRow
-    same = (row.document == document, row.ref == ref, row.recipient_kind == kind, row.recipient_id == recipient_id)
+    same = (
+        row.document == document,
+        row.ref == ref,
+        row.occasion == occasion,
+        row.recipient_kind == kind,
+        row.recipient_id == recipient_id,
+    )
     if uow.session.execute(select(row.id).where(*same)).one_or_none() is not None:
         return
     actor = system_actor(SERVICE)
     form = {
         "document": document,
         "ref": ref,
+        "occasion": occasion,
         "recipient_kind": kind,
         "recipient_id": recipient_id,
         "particulars": dict(particulars),

@@ -1,12 +1,13 @@
 """Deliveries as cases: what their rules look up, and who sees them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, false, or_
 
 from citybus.actor import Actor
-from citybus.cases import Cases
+from citybus.cases import Action, Cases, Step
 from citybus.unit_of_work import UnitOfWork
 from notification.application.rulebook import Rulebook
 from notification.domain.delivery import (
@@ -15,6 +16,7 @@ from notification.domain.delivery import (
     Addressee,
     DeliveryFacts,
     Recipient,
+    event_type,
     may_read,
     out_of_scope,
     scope,
@@ -33,6 +35,13 @@ class Deliveries(Cases):
         super().refuse_reader(actor, case)
         if not may_read(case, actor):
             raise out_of_scope()
+
+    def _record(
+        self, uow: UnitOfWork, step: Step, action: Action, source: str | None, firing: str | None = None
+    ) -> None:
+        """Record as every case does, the event in the version that knows the document."""
+        told = replace(action, event=event_type(step.case, action.event)) if action.event else action
+        super()._record(uow, step, told, source, firing)
 
 
 def deliveries(rulebook: Rulebook) -> Deliveries:

@@ -38,6 +38,7 @@ class Delivery(Protocol):
     state: str
     document: str
     ref: str
+    occasion: str
     recipient_kind: str
     recipient_id: str
     unit: str | None
@@ -100,6 +101,11 @@ def scope(case: Delivery) -> Scope:
     )
 
 
+def event_type(case: Delivery, declared: str) -> str:
+    """Return the type in which a step of `case` is told: each document in exactly one version of the declared type."""
+    return declared if case.document in FIRST_DOCUMENTS else f"{declared.removesuffix('.v1')}.v2"
+
+
 def is_recipient(case: Delivery, actor: Actor) -> bool:
     """Say whether the document is for `actor`: the cadre, or the head of the unit."""
     if case.recipient_kind == Recipient.CADRE:
@@ -128,7 +134,7 @@ def queue(step: Step) -> None:
     """Take over for whom the document is, and what it is about."""
     case: Delivery = step.case
     form = step.form
-    case.document, case.ref = Document(form["document"]), form["ref"]
+    case.document, case.ref, case.occasion = Document(form["document"]), form["ref"], form.get("occasion", "")
     case.recipient_kind, case.recipient_id = Recipient(form["recipient_kind"]), form["recipient_id"]
     case.particulars = dict(form["particulars"])
 
@@ -247,6 +253,8 @@ _RECIPIENT: Final[Mapping[str, Reach]] = {"CADRE": Reach.SELF, "UNITHEAD": Reach
 _SERVER: Final[Mapping[str, Reach]] = {"UNITHR": Reach.UNIT}
 READERS: Final[Mapping[str, Reach]] = {**_RECIPIENT, **_SERVER}
 _EVENT: Final = "notification.delivery.{}.v1"
+FIRST_DOCUMENTS: Final = frozenset({Document.FINDING_NOTICE, Document.TOLERANCE_DECISION})
+"""The documents that the first version of the events lists; those of all others are told in the second."""
 _UNOPENED, _UNSIGNED, _PAPER = "delivery.unopened", "delivery.unsigned", "delivery.paper"
 _WARN: Final = "deadline.warning"
 

@@ -21,6 +21,14 @@ class Document(StrEnum):
 
     FINDING_NOTICE = "FINDING_NOTICE"
     TOLERANCE_DECISION = "TOLERANCE_DECISION"
+    FINDING_CORRECTION = "FINDING_CORRECTION"
+    RECALL_NOTICE = "RECALL_NOTICE"
+    RECALL_OUTCOME = "RECALL_OUTCOME"
+    MEASURE_NOTICE = "MEASURE_NOTICE"
+    SANCTION_NOTICE = "SANCTION_NOTICE"
+    ADJUSTMENT_NOTICE = "ADJUSTMENT_NOTICE"
+    ANNUAL_RESULT = "ANNUAL_RESULT"
+    APPEAL_DECISION = "APPEAL_DECISION"
 
 
 ADDRESS: Final = frozenset({"name", "unit"})
@@ -29,6 +37,14 @@ PARTICULARS: Final[Mapping[Document, frozenset[str]]] = MappingProxyType(
     {
         Document.FINDING_NOTICE: frozenset({"finding", "role", "severity", "notified_on"}),
         Document.TOLERANCE_DECISION: frozenset({"case", "finding", "circumstance", "decision", "factor", "decided_on"}),
+        Document.FINDING_CORRECTION: frozenset({"finding", "correction", "weight", "told_on"}),
+        Document.RECALL_NOTICE: frozenset({"recall", "circumstances", "told_on"}),
+        Document.RECALL_OUTCOME: frozenset({"recall", "outcome", "outcome_on"}),
+        Document.MEASURE_NOTICE: frozenset({"measure", "kind", "reply_due", "told_on"}),
+        Document.SANCTION_NOTICE: frozenset({"sanction", "regime", "kind", "decided_on", "effective_on", "end_on"}),
+        Document.ADJUSTMENT_NOTICE: frozenset({"adjustment", "way", "decided_on"}),
+        Document.ANNUAL_RESULT: frozenset({"annual", "year", "grade", "grade_status", "told_on"}),
+        Document.APPEAL_DECISION: frozenset({"appeal", "type", "subject_ref", "decision", "told_on"}),
     }
 )
 """What the template of each document may name of its matter."""
@@ -71,9 +87,16 @@ def render(
         raise Invalid("TEMPLATE", f"{document}: {'; '.join(faults)}")
     parts = []
     for language in LANGUAGES:
-        shown = {name: labels.get(str(value), {}).get(language, str(value)) for name, value in values.items()}
+        shown = {name: _shown(value, labels, language) for name, value in values.items()}
         parts.append(Template(template[language]).substitute(shown).strip())
     return "\n\n".join(parts) + "\n"
+
+
+def _shown(value: Any, labels: Mapping[str, Mapping[str, str]], language: str) -> str:
+    """Return a value in words: of a list all, and a dash for what there is not."""
+    if isinstance(value, list):
+        return "、".join(_shown(each, labels, language) for each in value) or "—"
+    return "—" if value is None else labels.get(str(value), {}).get(language, str(value))
 
 
 def fingerprint(text: str) -> str:

@@ -3,12 +3,15 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from marshmallow import Schema
+
 from citybus.cases import Cases
 from citybus.envelope import Event
 from citybus.freshness import hears
 from citybus.inbox import Handler, Order, Subscription
 from citybus.unit_of_work import UnitOfWork
 from notification.application.catalogue import Catalogue
+from notification.application.correct_notice import tell_revocation, tell_weight
 from notification.application.know_roster import know_cadre, know_unit
 from notification.application.notify_responsible import notify_responsible
 from notification.application.publish_bulletin import (
@@ -20,13 +23,22 @@ from notification.application.publish_bulletin import (
     withdraw_bulletin,
 )
 from notification.application.rulebook import Rulebook
+from notification.application.serve_notice import NOTICES
 from notification.application.share_event import share_event
 from notification.application.tell_decision import tell_decision
+from notification.domain.document import Document
 from notification.schemas.consumed import (
+    AdjustmentState,
+    AnnualState,
     Anything,
+    AppealState,
     BulletinEvent,
     CadreRegistered,
+    FindingChanged,
     FindingNotified,
+    MeasureState,
+    RecallState,
+    SanctionState,
     ToleranceDecided,
     UnitRegistered,
 )
@@ -48,6 +60,16 @@ BULLETIN_STEPS: Final[Mapping[str, Callable[[Cases, UnitOfWork, Event, Mapping[s
     "expired": expire_bulletin,
 }
 
+NOTICE_SCHEMAS: Final[Mapping[Document, type[Schema]]] = {
+    Document.RECALL_NOTICE: RecallState,
+    Document.RECALL_OUTCOME: RecallState,
+    Document.MEASURE_NOTICE: MeasureState,
+    Document.SANCTION_NOTICE: SanctionState,
+    Document.ADJUSTMENT_NOTICE: AdjustmentState,
+    Document.ANNUAL_RESULT: AnnualState,
+    Document.APPEAL_DECISION: AppealState,
+}
+
 Apply = Callable[[UnitOfWork, Event, Any], None]
 
 
@@ -63,6 +85,12 @@ def subscriptions(
         "assessment.cadre.registered.v1": Handler(CadreRegistered(), know_cadre),
         "supervision.finding.notified.v1": Handler(FindingNotified(), _with(deliveries, notify_responsible)),
         "incentive.tolerance.decided.v1": Handler(ToleranceDecided(), _with(deliveries, tell_decision)),
+        "supervision.finding.weight-changed.v1": Handler(FindingChanged(), _with(deliveries, tell_weight)),
+        "supervision.finding.revoked.v1": Handler(FindingChanged(), _with(deliveries, tell_revocation)),
+        **{
+            event_type: Handler(NOTICE_SCHEMAS[notice.document](), _with(deliveries, notice))
+            for event_type, notice in NOTICES.items()
+        },
         **{
             f"supervision.bulletin.{step}.v1": Handler(BulletinEvent(), _with(publications, use_case))
             for step, use_case in BULLETIN_STEPS.items()

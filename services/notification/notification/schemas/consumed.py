@@ -74,3 +74,79 @@ class BulletinEvent(Anything):
     text = fields.String(required=True)
     legal_basis = fields.String(required=True)
     correction_text = fields.String(load_default=None, allow_none=True)
+
+
+class ToleranceOfFinding(Anything):
+    """The fault tolerance that eases a finding."""
+
+    case = fields.UUID(required=True)
+
+
+class FindingChanged(Anything):
+    """`supervision.finding.weight-changed.v1`, `.revoked.v1`."""
+
+    finding = fields.UUID(required=True)
+    effective_weight = fields.String(required=True)
+    tolerance = fields.Nested(ToleranceOfFinding, required=True, allow_none=True)
+
+
+class MatterOfCadre(Anything):
+    """A matter of a cadre's: whom its document is for."""
+
+    cadre = fields.String(required=True)
+
+
+class RecallState(MatterOfCadre):
+    """`supervision.recall.notified.v1`, `.outcome.v1`."""
+
+    recall = fields.String(required=True)
+    circumstances = fields.List(fields.Raw(), required=True)
+    outcome = fields.String(load_default=None, allow_none=True)
+    outcome_on = fields.Date(load_default=None, allow_none=True)
+
+
+class MeasureState(MatterOfCadre):
+    """`supervision.measure.approved.v1`."""
+
+    measure = fields.String(required=True)
+    kind = fields.String(required=True)
+    reply_due = fields.Date(load_default=None, allow_none=True)
+
+
+class SanctionState(MatterOfCadre):
+    """`supervision.sanction.recorded.v1`."""
+
+    sanction = fields.String(required=True)
+    regime = fields.String(required=True)
+    kind = fields.String(required=True)
+    decided_on = fields.Date(required=True)
+    effective_on = fields.Date(required=True)
+    end_on = fields.Date(load_default=None, allow_none=True)
+
+
+class AdjustmentState(MatterOfCadre):
+    """`supervision.adjustment.decided.v1`."""
+
+    adjustment = fields.String(required=True)
+    way = fields.String(required=True)
+    decided_on = fields.Date(load_default=None, allow_none=True)
+
+
+class AnnualState(Anything):
+    """`assessment.annual.approved.v1`, `.notified.v1`: of a cadre, or of a unit's leading group."""
+
+    annual = fields.String(required=True)
+    cadre = fields.String(required=True, allow_none=True)
+    unit = fields.String(required=True)
+    year = fields.Integer(required=True)
+    grade = fields.String(required=True, allow_none=True)
+    grade_status = fields.String(required=True, allow_none=True)
+
+
+class AppealState(MatterOfCadre):
+    """`assessment.appeal.decided.v1`, `.executed.v1`."""
+
+    appeal = fields.String(required=True)
+    type = fields.String(required=True)
+    subject_ref = fields.String(required=True)
+    decision = fields.String(load_default=None, allow_none=True)

@@ -65,7 +65,11 @@ def subscriptions(bound: CaseTypes) -> dict[str, Subscription]:
         Subscription(
             "supervision.notification",
             Order.ANY,
-            {f"notification.delivery.{how}.v1": served for how in ("signed", "refused", "substituted")}
+            {
+                f"notification.delivery.{how}.{version}": served
+                for how in ("signed", "refused", "substituted")
+                for version in ("v1", "v2")
+            }
             | hears("notification"),
         ),
     )

@@ -1,0 +1,63 @@
+"""Have the documents about measures, recalls, sanctions, adjustments, grades and appeals served on whom they concern (N3)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+from citybus.cases import Cases
+from citybus.clock import ZONE
+from citybus.envelope import Event
+from citybus.unit_of_work import UnitOfWork
+from notification.application.deliver import deliver
+from notification.domain.delivery import Recipient
+from notification.domain.document import PARTICULARS, Document
+
+TOLD_ON: Final = "told_on"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A document that an event brings: its subject is what the document is about, `recipient` reads whom it is for."""
+
+    document: Document
+    recipient: Callable[[Mapping[str, Any]], tuple[Recipient, str]]
+
+    def __call__(self, deliveries: Cases, uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
+        """Deliver the document, once for each matter."""
+        particulars = {
+            name: plain(event.time.astimezone(ZONE).date() if name == TOLD_ON else data[name])
+            for name in sorted(PARTICULARS[self.document])
+        }
+        deliver(deliveries, uow, self.document, event.subject, self.recipient(data), particulars)
+
+
+def cadre(data: Mapping[str, Any]) -> tuple[Recipient, str]:
+    """Return the cadre."""
+    return Recipient.CADRE, str(data["cadre"])
+
+
+def cadre_or_unit(data: Mapping[str, Any]) -> tuple[Recipient, str]:
+    """Return the cadre, or for a leading group its unit."""
+    return (Recipient.UNIT, data["unit"]) if data["cadre"] is None else cadre(data)
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON can hold it."""
+    if isinstance(value, list):
+        return [plain(each) for each in value]
+    return value.isoformat() if isinstance(value, date) else value
+
+
+# The roster's queue skips what a newer step overtakes: the later steps bring the document as well, once.
+NOTICES: Final[Mapping[str, Notice]] = {
+    "supervision.recall.notified.v1": Notice(Document.RECALL_NOTICE, cadre),
+    "supervision.recall.outcome.v1": Notice(Document.RECALL_OUTCOME, cadre),
+    "supervision.measure.approved.v1": Notice(Document.MEASURE_NOTICE, cadre),
+    "supervision.sanction.recorded.v1": Notice(Document.SANCTION_NOTICE, cadre),
+    "supervision.adjustment.decided.v1": Notice(Document.ADJUSTMENT_NOTICE, cadre),
+    "assessment.annual.approved.v1": Notice(Document.ANNUAL_RESULT, cadre_or_unit),
+    "assessment.annual.notified.v1": Notice(Document.ANNUAL_RESULT, cadre_or_unit),
+    "assessment.appeal.decided.v1": Notice(Document.APPEAL_DECISION, cadre),
+    "assessment.appeal.executed.v1": Notice(Document.APPEAL_DECISION, cadre),
+}

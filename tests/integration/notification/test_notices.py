@@ -1,0 +1,76 @@
+"""The documents that other matters bring, and the corrections of earlier notices."""
+
+from typing import Any
+
+import pytest
+
+from citybus.ids import new_id
+from notification.application.serve_notice import NOTICES
+from notification.domain.document import Document
+from tests.support.notification import DIRECT, LEAD, City, cadre, catalogue, example
+
+KNOWN = sorted(set(NOTICES) & set(catalogue().contracts))
+
+
+def matter(city: City, event_type: str, **changes: Any) -> Any:
+    kind = catalogue().contracts[event_type].subject_kind
+    return city.event(event_type, f"{kind}/{new_id()}", example(event_type) | {"cadre": LEAD} | changes)
+
+
+@pytest.mark.parametrize("event_type", KNOWN)
+def test_a_matter_brings_its_document_once(city: City, event_type: str) -> None:
+    event = matter(city, event_type)
+    told = city.receive(event)
+    assert [each.type for each in told if each.type.startswith("notification.")] == ["notification.delivery.sent.v2"]
+    city.receive(event)
+    [case] = city.of(event)
+    assert (case.document, case.recipient_id, case.state) == (NOTICES[event_type].document, LEAD, "SENT")
+    text = city.text(case)
+    assert "张甲（市发改委）" in text
+    assert "$" not in text
+    city.take(city.deliveries, case, "open", cadre())
+    _, [signed] = city.take(city.deliveries, case, "sign", cadre())
+    assert signed.type == "notification.delivery.signed.v2"
+    assert (signed.data["document"], signed.data["ref"]) == (case.document, event.subject)
+
+
+@pytest.mark.parametrize("event_type", [each for each in KNOWN if each.startswith("assessment.annual")])
+def test_the_grade_of_a_leading_group_goes_to_its_unit(city: City, event_type: str) -> None:
+    event = matter(city, event_type, cadre=None, subject_kind="GROUP", unit="420204", grade="GOOD")
+    city.receive(event)
+    [case] = city.of(event)
+    assert (case.recipient_kind, case.recipient_id) == ("UNIT", "420204")
+    assert "良好" in city.text(case)
+
+
+def test_who_was_sent_a_notice_is_told_that_it_weighs_less_each_time(city: City) -> None:
+    both = [{"cadre": LEAD, "role": "LEAD"}, {"cadre": DIRECT, "role": "DIRECT"}]
+    notified = city.finding(responsible=both)
+    city.receive(notified)
+    finding = notified.data["finding"]
+    for weight in ("1.0", "0.5"):
+        changed = city.finding("weight-changed", finding, responsible=both, effective_weight=weight)
+        city.receive(changed)
+        city.receive(changed)
+    corrections = [case for case in city.of(notified) if case.document == Document.FINDING_CORRECTION]
+    assert sorted(case.recipient_id for case in corrections) == sorted([LEAD, LEAD, DIRECT, DIRECT])
+    texts = [city.text(case) for case in corrections]
+    assert all("分值已减轻" in text for text in texts)
+    assert sorted("现分值 0.5" in text for text in texts) == [False, False, True, True]
+
+
+def test_who_was_sent_no_notice_is_sent_no_correction(city: City) -> None:
+    changed = city.finding("weight-changed")
+    city.receive(changed)
+    assert city.of(changed) == []
+
+
+@pytest.mark.skipif(
+    "supervision.finding.revoked.v1" not in catalogue().contracts, reason="supervision does not tell of it yet"
+)
+def test_who_was_sent_a_notice_is_told_that_the_finding_is_revoked(city: City) -> None:
+    notified = city.finding()
+    city.receive(notified)
+    city.receive(city.finding("revoked", notified.data["finding"]))
+    [correction] = [case for case in city.of(notified) if case.document == Document.FINDING_CORRECTION]
+    assert "该问题已撤销" in city.text(correction)
