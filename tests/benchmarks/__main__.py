@@ -38,6 +38,7 @@ from dandang.local import process
 from dandang.local.database import LAPTOP
 from dandang.local.ports import choose
 from tests.benchmarks import probe
+from tests.benchmarks.eligibility import eligibility
 from tests.benchmarks.peers import limit
 from tests.support.broker import Vhost, private_broker
 from tests.support.permits import Base
@@ -482,6 +483,11 @@ def measure(bench: Bench, runs: int, scale: float, only: set[str]) -> list[Row]:
         rows.append(Row("backlog.drain", seconds, "s", 60, {}, lower_is_better=True))
         rows.append(Row("worker.memory", late, "MiB", 150, {}, lower_is_better=True))
         rows.append(Row("worker.memory_growth", growth, "MiB", 10, {}, lower_is_better=True))
+    if wanted("eligibility.one") or wanted("eligibility.many"):
+        stored, asked = int(1_000_000 * scale), max(10, int(10_000 * scale))
+        one, all_at_once = median("eligibility", lambda: eligibility(bench.dsn("bench_eligibility"), stored, asked))
+        rows.append(Row("eligibility.one", one, "ms", 10, {}, lower_is_better=True))
+        rows.append(Row("eligibility.many", all_at_once, "s", 5, {}, lower_is_better=True))
     return rows
 
 

@@ -18,7 +18,8 @@ class Event:
     """A fact that a service published.
 
     `subject` is `<kind>/<id>` and `sequence` counts per subject from 1. `dataclass` is the data class L1 (public) to
-    L4 (sensitive) of `data`. `rulepack` is the pack (`CODE@version`) under which the fact was decided, if any.
+    L4 (sensitive) of `data`. `rulepack` names the packs (`CODE@version`, separated by spaces) under which
+    the fact was decided, if any.
     """
 
     id: str

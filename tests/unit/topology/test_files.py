@@ -118,7 +118,7 @@ def test_department_loses_its_rights_after_its_last_day() -> None:
         ("topology.yaml", "retry: assessment.retry", "# none", "assessment.supervision: wants, under `retry`"),
         ("topology.yaml", "retry: assessment.retry", "retry: city.events", "assessment.supervision: wants, under `retry`"),
         ("topology.yaml", "kind: archive", "kind: archive\n    retry: assessment.retry", "kind archive has no ladder"),
-        ("topology.yaml", "city.events: [super", "city.event: [super", "there is no exchange city.event"),
+        ("topology.yaml", 'city.events: ["#"]', 'city.event: ["#"]', "there is no exchange city.event"),
         ("topology.yaml", "supervision.finding.#", "supervision.#.v1", "* is a word, # the last one"),
         ("topology.yaml", "kind: work", "kind: work\n    lazy: true", "queues: assessment.supervision: lazy: Unknown field"),
         ("topology.yaml", "  supervision.retry: direct", "  assessment.retry: direct", "'assessment.retry' stands twice"),

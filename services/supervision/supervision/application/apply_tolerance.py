@@ -7,6 +7,7 @@ from citybus.cases.perform import system_actor
 from citybus.envelope import Event
 from citybus.errors import Invalid
 from citybus.unit_of_work import UnitOfWork
+from supervision.application.adjustments import drop_tolerated
 from supervision.application.case_types import CaseTypes
 from supervision.application.know_tolerance import know_tolerance
 from supervision.application.take_back import take_back
@@ -17,7 +18,8 @@ from supervision.persistence.models import FindingRow
 def apply_tolerance(bound: CaseTypes, uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
     """Take the step `apply_tolerance`, unless the case was denied or eases nothing that is not eased already.
 
-    What was made public about the finding is withdrawn as the rules say for the decision.
+    What was made public about the finding is withdrawn as the rules say for the decision; adjustments that rest on
+    nothing else fall.
 
     Raises Invalid: `UNKNOWN_FINDING`, `FACTOR_MISSING` (granted, but by how much is not said).
     """
@@ -35,3 +37,4 @@ def apply_tolerance(bound: CaseTypes, uow: UnitOfWork, event: Event, data: Mappi
         return
     form = {"case": str(data["case"]), "factor": data["factor"]}
     bound.findings.take(uow, finding.id, "apply_tolerance", system_actor("supervision"), form)
+    drop_tolerated(bound.adjustments, uow, finding.id)

@@ -13,8 +13,12 @@ from supervision.schemas.published import signal_state
 
 
 def transfer_signal(uow: UnitOfWork, step: Step) -> None:
-    """Record the signal, once for each finding, with its audit entry and its event; the case stays as it is."""
-    case: Finding = step.case
+    """Record the signal about the finding that the step is about; the case stays as it is."""
+    transfer(uow, step.case, step)
+
+
+def transfer(uow: UnitOfWork, case: Finding, step: Step) -> None:
+    """Record the signal, once for each finding, with its audit entry and its event."""
     signal = Signal(
         id=new_id(),
         finding=case.id,

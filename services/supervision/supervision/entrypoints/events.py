@@ -13,6 +13,7 @@ from supervision.application.case_types import CaseTypes
 from supervision.application.know_roster import know_cadre, know_unit
 from supervision.application.know_tolerance import know_tolerance
 from supervision.application.serve_finding import serve_finding
+from supervision.application.serve_notice import serve_notice
 from supervision.schemas.consumed import (
     CadreRegistered,
     DeliveryServed,
@@ -41,7 +42,12 @@ def subscriptions(bound: CaseTypes) -> dict[str, Subscription]:
     def upon(cases: Cases | CaseTypes, use_case: UseCase) -> Callable[[UnitOfWork, Event, Any], None]:
         return lambda uow, event, data: use_case(cases, uow, event, data)
 
-    served = Handler(DeliveryServed(), upon(bound.findings, serve_finding))
+    def serve(uow: UnitOfWork, event: Event, data: Any) -> None:
+        serve_finding(bound.findings, uow, event, data)
+        for cases in (bound.adjustments, bound.sanctions):
+            serve_notice(cases, uow, event, data)
+
+    served = Handler(DeliveryServed(), serve)
     found = (
         Subscription(
             "supervision.assessment",

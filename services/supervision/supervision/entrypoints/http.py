@@ -15,6 +15,7 @@ from citybus.http.commands import command, reply, show, transaction
 from citybus.http.paging import PageQuery, page, page_schema
 from citybus.http.parsing import Blueprint, accepts
 from supervision.application import queries
+from supervision.application.adjustments import texts
 from supervision.application.case_types import CaseTypes
 from supervision.application.eligibility import check_many
 from supervision.application.rulebook import Rulebook
@@ -23,6 +24,7 @@ from supervision.domain.evidence import MAX_UPLOAD
 from supervision.persistence.models import SignalRow
 from supervision.schemas.requests import EligibilityQuestion, EligibilityQuestions
 from supervision.schemas.responses import (
+    AdjustmentTexts,
     Catalogue,
     Eligibilities,
     EligibilityView,
@@ -51,6 +53,27 @@ class FindingQuery(PageQuery):
     severity = fields.Integer()
 
 
+class SanctionQuery(PageQuery):
+    """Filters of the list of sanctions."""
+
+    cadre = fields.String()
+    regime = fields.String()
+    kind = fields.String()
+
+
+class AdjustmentQuery(PageQuery):
+    """Filters of the list of adjustments."""
+
+    cadre = fields.String()
+    way = fields.String()
+
+
+class CaseHoldQuery(PageQuery):
+    """Filters of the list of investigation holds."""
+
+    cadre = fields.String()
+
+
 class EvidenceUpload(Schema):
     """One file of evidence, as the part `file` of a form."""
 
@@ -68,6 +91,10 @@ def blueprints(bound: CaseTypes, rulebook: Rulebook) -> tuple[Blueprint, ...]:
         _signals(),
         _catalogue(rulebook),
         _eligibility(),
+        blueprint(bound.sanctions, query=SanctionQuery),
+        blueprint(bound.adjustments, query=AdjustmentQuery),
+        _adjustment_texts(bound.adjustments),
+        blueprint(bound.case_holds, query=CaseHoldQuery),
     )
 
 
@@ -200,6 +227,22 @@ def _eligibility() -> Blueprint:
         """Check many cadres at once: it changes nothing, and is a POST for the length of the question."""
         with transaction() as uow:
             content = Eligibilities().dump({"items": answer(uow, asked["cadres"], asked)})
+            uow.commit()
+        return show(content, headers={"Cache-Control": "no-store"})
+
+    return routes
+
+
+def _adjustment_texts(adjustments: Cases) -> Blueprint:
+    routes = Blueprint("adjustment_texts", __name__, url_prefix="/adjustments", description="调整材料 texts")
+
+    @routes.get("/<uuid:case_id>/texts")
+    @requires("ORG.*", "COMM", "DISC")
+    @routes.response(200, AdjustmentTexts)
+    def read(case_id: Any) -> Response:
+        """Read the opinion and the summary of the talk."""
+        with transaction() as uow:
+            content = AdjustmentTexts().dump(texts(adjustments, uow, str(case_id), caller()))
             uow.commit()
         return show(content, headers={"Cache-Control": "no-store"})
 

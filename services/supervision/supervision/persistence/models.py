@@ -216,3 +216,95 @@ class BarRow(Base):
     purposes: Mapped[list[str]] = mapped_column(ARRAY(Text))
     start_on: Mapped[date] = mapped_column(Date)
     until: Mapped[date | None] = mapped_column(Date)
+
+
+class SanctionRow(CaseColumns, Base):
+    """A sanction with its period `[effective_on, end_on)`; `revisions` is what it was before."""
+
+    __tablename__ = "sanctions"
+    __table_args__ = (
+        CheckConstraint("end_on IS NULL OR end_on > effective_on", name="period"),
+        Index("ix_sanctions_cadre", "cadre", "regime"),
+        Index("ix_sanctions_decision", "decision_no"),
+    )
+
+    cadre: Mapped[str] = mapped_column(Text)
+    unit: Mapped[str] = mapped_column(Text)
+    regime: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(Text)
+    basis: Mapped[str | None] = mapped_column(Text)
+    organ: Mapped[str] = mapped_column(Text)
+    decision_no: Mapped[str] = mapped_column(Text)
+    legal_basis: Mapped[str] = mapped_column(Text)
+    conduct_on: Mapped[date | None] = mapped_column(Date)
+    decided_on: Mapped[date] = mapped_column(Date)
+    effective_on: Mapped[date] = mapped_column(Date)
+    offences: Mapped[int] = mapped_column(SmallInteger)
+    months: Mapped[int | None] = mapped_column(SmallInteger)
+    after_months: Mapped[int | None] = mapped_column(SmallInteger)
+    post_months: Mapped[int | None] = mapped_column(SmallInteger)
+    cap_months: Mapped[int | None] = mapped_column(SmallInteger)
+    adds_up: Mapped[bool] = mapped_column(Boolean)
+    rule_pack: Mapped[str] = mapped_column(Text)
+    end_on: Mapped[date | None] = mapped_column(Date)
+    post_until: Mapped[date | None] = mapped_column(Date)
+    watch_until: Mapped[date | None] = mapped_column(Date)
+    restored_on: Mapped[date | None] = mapped_column(Date)
+    remainder_of: Mapped[str | None] = mapped_column(_ID)
+    recorded_on: Mapped[date | None] = mapped_column(Date)
+    recorded_late: Mapped[bool] = mapped_column(Boolean)
+    served_on: Mapped[date | None] = mapped_column(Date)
+    affects_use: Mapped[bool] = mapped_column(Boolean)
+    affects_use_from: Mapped[date | None] = mapped_column(Date)
+    revisions: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+
+
+class CaseHoldRow(CaseColumns, Base):
+    """An investigation of a cadre (L4): that there is one is known to the discipline commission."""
+
+    __tablename__ = "case_holds"
+    __table_args__ = (Index("ix_case_holds_cadre", "cadre"),)
+
+    cadre: Mapped[str] = mapped_column(Text)
+    unit: Mapped[str] = mapped_column(Text)
+    organ: Mapped[str] = mapped_column(Text)
+    case_no: Mapped[str] = mapped_column(Text)
+    opened_on: Mapped[date] = mapped_column(Date)
+    closed_on: Mapped[date | None] = mapped_column(Date)
+    result: Mapped[str | None] = mapped_column(Text)
+
+
+class AdjustmentRow(CaseColumns, Base):
+    """An adjustment; `opinion` and `talk_summary` are texts (L4)."""
+
+    __tablename__ = "adjustments"
+    __table_args__ = (
+        Index("ix_adjustments_cadre", "cadre"),
+        Index("ix_adjustments_findings", "findings", postgresql_using="gin"),
+    )
+
+    cadre: Mapped[str] = mapped_column(Text)
+    unit: Mapped[str] = mapped_column(Text)
+    basis: Mapped[str] = mapped_column(Text)
+    way: Mapped[str] = mapped_column(Text)
+    reason_codes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    told_codes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    findings: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    recall: Mapped[str | None] = mapped_column(_ID)
+    measure: Mapped[str | None] = mapped_column(_ID)
+    opinion: Mapped[str | None] = mapped_column(Text)
+    months: Mapped[int | None] = mapped_column(SmallInteger)
+    decision_no: Mapped[str | None] = mapped_column(Text)
+    decided_on: Mapped[date | None] = mapped_column(Date)
+    members: Mapped[int | None] = mapped_column(SmallInteger)
+    present: Mapped[int | None] = mapped_column(SmallInteger)
+    in_favour: Mapped[int | None] = mapped_column(SmallInteger)
+    served_on: Mapped[date | None] = mapped_column(Date)
+    talkers: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    talked_on: Mapped[date | None] = mapped_column(Date)
+    talk_summary: Mapped[str | None] = mapped_column(Text)
+    executed_on: Mapped[date | None] = mapped_column(Date)
+    executed_late: Mapped[bool | None] = mapped_column(Boolean)
+    sanction: Mapped[str | None] = mapped_column(_ID)
+    appeal: Mapped[str | None] = mapped_column(_ID)
+    appealed_on: Mapped[date | None] = mapped_column(Date)

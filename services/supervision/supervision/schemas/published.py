@@ -3,10 +3,13 @@
 from typing import Any
 
 from citybus.clock import ZONE
+from supervision.domain.adjustment import Adjustment
 from supervision.domain.bulletin import Bulletin
+from supervision.domain.case_hold import CaseHold
 from supervision.domain.finding import Finding
 from supervision.domain.inspection import Inspection, Kind
 from supervision.domain.points import points
+from supervision.domain.sanction import Sanction
 from supervision.domain.signal import Signal
 
 
@@ -78,4 +81,44 @@ def signal_state(signal: Signal) -> dict[str, Any]:
         "severity": signal.severity,
         "state": signal.state,
         "transferred_to": signal.to,
+    }
+
+
+def sanction_state(case: Sanction) -> dict[str, Any]:
+    """Return the state of a sanction: codes and days, never what the decision says."""
+    return {
+        "sanction": case.id,
+        "cadre": case.cadre,
+        "regime": case.regime,
+        "kind": case.kind,
+        "organ": case.organ,
+        "state": case.state,
+        "decided_on": case.decided_on.isoformat(),
+        "effective_on": case.effective_on.isoformat(),
+        "end_on": case.end_on and case.end_on.isoformat(),
+        "months": case.months,
+        "watch_until": case.watch_until and case.watch_until.isoformat(),
+        "restored_on": case.restored_on and case.restored_on.isoformat(),
+        "affects_use": case.affects_use,
+    }
+
+
+def case_hold_state(case: CaseHold) -> dict[str, Any]:
+    """Return that there is a hold on a cadre, and nothing else."""
+    return {"case_hold": case.id, "cadre": case.cadre}
+
+
+def adjustment_state(case: Adjustment) -> dict[str, Any]:
+    """Return the state of an adjustment: what and when, no text and no reason that is sensitive by itself."""
+    return {
+        "adjustment": case.id,
+        "cadre": case.cadre,
+        "basis": case.basis,
+        "findings": list(case.findings),
+        "recall": case.recall,
+        "way": case.way,
+        "state": case.state,
+        "reason_codes": list(case.told_codes),
+        "decided_on": case.decided_on and case.decided_on.isoformat(),
+        "executed_on": case.executed_on and case.executed_on.isoformat(),
     }

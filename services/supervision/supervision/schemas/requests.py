@@ -7,10 +7,13 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from citybus.cases.forms import Form
 from citybus.http.translations import Bilingual
+from supervision.domain.adjustment import Way
 from supervision.domain.bulletin import Channel
+from supervision.domain.case_hold import Result
 from supervision.domain.eligibility import Purpose
 from supervision.domain.finding import SEVERITIES, Role, Source
 from supervision.domain.inspection import Kind
+from supervision.domain.sanction import Basis, Cause, Organ, Regime
 
 MAX_TEXT = 20_000
 
@@ -161,3 +164,110 @@ class BulletinWithdrawal(Form):
 
     reason_code = _code(required=True)
     correction_text = fields.String(validate=validate.Length(1, MAX_TEXT))
+
+
+MAX_OFFENCES = 50
+_MONTHS = validate.Range(1, 240)
+
+
+def _number(**options: Any) -> fields.String:
+    return fields.String(required=True, validate=validate.Length(1, 200), **options)
+
+
+class SanctionEntry(Form):
+    """A decision to be entered (S10). Without `effective_on` it takes effect on the day of the decision.
+
+    Without `months` it lasts as the rules say, where they leave no choice.
+    """
+
+    cadre = _code(required=True)
+    regime = fields.String(required=True, validate=validate.OneOf([regime.value for regime in Regime]))
+    kind = _code(required=True, metadata={"description": "种类 a code of the regime's catalogue"})
+    basis = fields.String(validate=validate.OneOf([basis.value for basis in Basis]))
+    organ = fields.String(required=True, validate=validate.OneOf([organ.value for organ in Organ]))
+    decision_no = _number(metadata={"description": "决定文号 number of the decision"})
+    legal_basis = fields.String(required=True, validate=validate.Length(1, 500))
+    conduct_on = fields.Date(metadata={"description": "行为日期,连续的以终了之日 day of the conduct, of its end"})
+    decided_on = fields.Date(required=True)
+    effective_on = fields.Date()
+    offences = fields.Integer(strict=True, validate=validate.Range(1, MAX_OFFENCES))
+    months = fields.Integer(strict=True, validate=_MONTHS)
+
+
+class SanctionModification(Form):
+    """What a later decision makes of a sanction."""
+
+    cause = fields.String(required=True, validate=validate.OneOf([cause.value for cause in Cause]))
+    decision_no = _number(metadata={"description": "变更决定文号 number of the later decision"})
+    kind = _code()
+    offences = fields.Integer(strict=True, validate=validate.Range(1, MAX_OFFENCES))
+    months = fields.Integer(strict=True, validate=_MONTHS)
+
+
+class WatchExtension(Form):
+    """How many months the watch lasts in all."""
+
+    months = fields.Integer(required=True, strict=True, validate=_MONTHS)
+
+
+class RightsRestored(Form):
+    """On which day the rights were restored."""
+
+    restored_on = fields.Date(required=True)
+
+
+class CaseHoldOpening(Form):
+    """An investigation that was opened (S15). Without `opened_on` it was today."""
+
+    cadre = _code(required=True)
+    organ = _code(required=True)
+    case_no = _number(metadata={"description": "案号 number of the case"})
+    opened_on = fields.Date()
+
+
+class CaseHoldClosing(Form):
+    """How an investigation ended. Without `closed_on` it was today."""
+
+    result = fields.String(required=True, validate=validate.OneOf([result.value for result in Result]))
+    closed_on = fields.Date()
+
+
+class AdjustmentRecommendation(Form):
+    """Way and reasons of an adjustment (S11), and the opinion behind them; `months` for a suspension alone."""
+
+    way = fields.String(required=True, validate=validate.OneOf([way.value for way in Way]))
+    reason_codes = _codes(required=True)
+    opinion = fields.String(required=True, validate=validate.Length(1, MAX_TEXT))
+    months = fields.Integer(strict=True, validate=_MONTHS)
+
+
+class AdjustmentProposal(AdjustmentRecommendation):
+    """A proposal by people. What a recall or a measure leads to is proposed by the system."""
+
+    cadre = _code(required=True)
+    basis = fields.String(required=True, validate=validate.OneOf([basis.value for basis in Basis]))
+    findings = fields.List(fields.UUID(), required=True, validate=[validate.Length(0, 50), _distinct])
+
+
+class AdjustmentDecision(Form):
+    """The collective decision: how many belong to the committee, were present and in favour."""
+
+    decision_no = _number(metadata={"description": "决定文号 number of the decision"})
+    decided_on = fields.Date()
+    members = fields.Integer(required=True, strict=True, validate=validate.Range(1, 1000))
+    present = fields.Integer(required=True, strict=True, validate=validate.Range(0, 1000))
+    in_favour = fields.Integer(required=True, strict=True, validate=validate.Range(0, 1000))
+
+
+class AdjustmentTalk(Form):
+    """The talk with the cadre. Without `talked_on` it was today."""
+
+    talkers = _codes(required=True, metadata={"description": "谈话人 ids of those who talked with the cadre"})
+    talked_on = fields.Date()
+    summary = fields.String(validate=validate.Length(1, MAX_TEXT))
+
+
+class AdjustmentExecution(Form):
+    """On which day it was carried out; today where it is left out."""
+
+    executed_on = fields.Date()

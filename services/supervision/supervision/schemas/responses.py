@@ -180,3 +180,81 @@ class Eligibilities(Schema):
     """The answers about many, in the order in which they were named."""
 
     items = fields.List(fields.Nested(EligibilityView), required=True)
+
+
+class SanctionView(CaseView):
+    """A sanction with its period and what it was before."""
+
+    cadre = fields.String(required=True)
+    unit = fields.String(required=True)
+    regime = fields.String(required=True)
+    kind = fields.String(required=True)
+    basis = fields.String(required=True, allow_none=True)
+    organ = fields.String(required=True)
+    decision_no = fields.String(required=True)
+    legal_basis = fields.String(required=True)
+    conduct_on = fields.Date(required=True, allow_none=True)
+    decided_on = fields.Date(required=True)
+    effective_on = fields.Date(required=True)
+    offences = fields.Integer(required=True)
+    months = fields.Integer(required=True, allow_none=True)
+    after_months = fields.Integer(required=True, allow_none=True)
+    rule_pack = fields.String(required=True)
+    end_on = fields.Date(required=True, allow_none=True)
+    post_until = fields.Date(required=True, allow_none=True)
+    watch_until = fields.Date(required=True, allow_none=True)
+    restored_on = fields.Date(required=True, allow_none=True)
+    remainder_of = fields.String(required=True, allow_none=True)
+    recorded_on = fields.Date(required=True, allow_none=True)
+    recorded_late = fields.Boolean(required=True)
+    served_on = fields.Date(required=True, allow_none=True)
+    affects_use = fields.Boolean(required=True)
+    affects_use_from = fields.Date(required=True, allow_none=True)
+    revisions = fields.List(fields.Dict(), required=True)
+
+
+class CaseHoldView(CaseView):
+    """An investigation, for the discipline commission."""
+
+    cadre = fields.String(required=True)
+    unit = fields.String(required=True)
+    organ = fields.String(required=True)
+    case_no = fields.String(required=True)
+    opened_on = fields.Date(required=True)
+    closed_on = fields.Date(required=True, allow_none=True)
+    result = fields.String(required=True, allow_none=True)
+
+
+class AdjustmentView(CaseView):
+    """An adjustment; the texts have a route of their own."""
+
+    cadre = fields.String(required=True)
+    unit = fields.String(required=True)
+    basis = fields.String(required=True)
+    way = fields.String(required=True)
+    reason_codes = fields.List(fields.String(), required=True)
+    findings = fields.List(fields.String(), required=True)
+    recall = fields.String(required=True, allow_none=True)
+    measure = fields.String(required=True, allow_none=True)
+    months = fields.Integer(required=True, allow_none=True)
+    decision_no = fields.String(required=True, allow_none=True)
+    decided_on = fields.Date(required=True, allow_none=True)
+    members = fields.Integer(required=True, allow_none=True)
+    present = fields.Integer(required=True, allow_none=True)
+    in_favour = fields.Integer(required=True, allow_none=True)
+    served_on = fields.Date(required=True, allow_none=True)
+    talkers = fields.List(fields.String(), required=True)
+    talked_on = fields.Date(required=True, allow_none=True)
+    executed_on = fields.Date(required=True, allow_none=True)
+    executed_late = fields.Boolean(required=True, allow_none=True)
+    sanction = fields.String(required=True, allow_none=True)
+    appeal = fields.String(required=True, allow_none=True)
+    appealed_on = fields.Date(required=True, allow_none=True)
+
+
+class AdjustmentTexts(Schema):
+    """The opinion behind an adjustment and what was said in the talk, for officers."""
+
+    adjustment = fields.String(attribute="id", required=True)
+    opinion = fields.String(required=True, allow_none=True)
+    talk_summary = fields.String(required=True, allow_none=True)
