@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 
 from assessment.application.annuals import annuals
 from assessment.application.constraints import constraints
+from assessment.application.duty_lists import duty_lists
 from assessment.application.quotas import quotas
 from assessment.application.rulebook import Rulebook
 from assessment.application.schemes import schemes
@@ -17,6 +18,8 @@ class CaseTypes:
 
     annuals: Cases
     constraints: Cases
+    duty_lists: Cases
+    joint_reviews: Cases
     quotas: Cases
     schemes: Cases
 
@@ -27,9 +30,12 @@ class CaseTypes:
 def case_types(rulebook: Rulebook) -> CaseTypes:
     """Return all case types, bound to the rules of the city."""
     bound_schemes, bound_quotas = schemes(rulebook), quotas(rulebook)
+    lists, reviews = duty_lists(rulebook)
     return CaseTypes(
         annuals=annuals(rulebook, bound_schemes, bound_quotas),
         constraints=constraints(rulebook),
+        duty_lists=lists,
+        joint_reviews=reviews,
         quotas=bound_quotas,
         schemes=bound_schemes,
     )

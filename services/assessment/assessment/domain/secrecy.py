@@ -1,8 +1,11 @@
 """What no text may hold: marks of state secrets (X13)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
+from citybus.cases.declare import Action, Step
 from citybus.errors import Refusal
+from citybus.rulepack import Rules
 
 
 def refuse_secrecy_marks(texts: Iterable[str], marks: Sequence[str], harmless: Sequence[str]) -> None:
@@ -27,3 +30,18 @@ def refuse_secrecy_marks(texts: Iterable[str], marks: Sequence[str], harmless: S
             status=451,
             marks=sorted(found),
         )
+
+
+def refuse_marked(texts: Iterable[str | None], rules: Rules) -> None:
+    """Raise 451 `SECRECY_LEVEL` where one of `texts` bears a mark of a state secret under `rules`."""
+    refuse_secrecy_marks([text for text in texts if text], rules["secrecy.marks"], rules["secrecy.harmless"])
+
+
+def refuse_marked_reason(step: Step) -> None:
+    """Raise 451 `SECRECY_LEVEL` where the reason that is given for a step bears a mark of a state secret."""
+    refuse_marked([step.form.get("reason")], step.rules)
+
+
+def with_plain_reasons(actions: Mapping[str, Action]) -> dict[str, Action]:
+    """Return `actions`, each of which now looks at its reason first."""
+    return {name: replace(action, guards=(refuse_marked_reason, *action.guards)) for name, action in actions.items()}

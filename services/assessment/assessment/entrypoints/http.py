@@ -1,4 +1,4 @@
-"""The routes: imports of rosters, units, cadres, annual records, what binds a grade, assessments and their facts."""
+"""The routes: rosters and their imports, records, what binds a grade, duty lists and reviews, assessments and their facts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 from flask import Response, url_for
 
-from assessment.application import queries, results
-from assessment.application.case_types import case_types
+from assessment.application import duty_lists, queries, results
+from assessment.application.case_types import CaseTypes, case_types
 from assessment.application.constraints import READERS as CONSTRAINT_READERS
 from assessment.application.constraints import grade_bounds
 from assessment.application.queries import CADRE_READERS, IMPORTERS, RECORD_READERS
@@ -24,7 +24,9 @@ from assessment.schemas.requests import (
     CadreLook,
     CadreQuery,
     ConstraintQuery,
+    DutyListQuery,
     FactQuery,
+    JointReviewQuery,
     QuotaQuery,
     RecordLook,
     RecordQuery,
@@ -41,8 +43,10 @@ from assessment.schemas.responses import (
     CadreFullView,
     CadreView,
     CatalogueView,
+    DutyListVersions,
     ExplanationView,
     ImportView,
+    Opinions,
     RecordView,
     ReportView,
     ResultsView,
@@ -61,8 +65,14 @@ from citybus.cases.routes import blueprint
 from citybus.http import Blueprint, accepts, caller, command, page, page_schema, reply, requires, show, transaction
 
 OFFICIALS = ("ORG.*", "SUPO.*", "DISC", "COMM", "MEDIA", "REVIEWER", "TRAINER", "VISITOR", *CADRE_READERS[1:])
+
+
 RECORDERS = ("ORG.assess",)
+
+
 _AROUND_FILE = 64 << 10
+
+
 _OF_UPLOAD = (
     "id",
     "file_name",
@@ -85,6 +95,9 @@ def blueprints(rulebook: Rulebook, vault: Vault) -> tuple[Blueprint, ...]:
         _records(rulebook),
         blueprint(cases.constraints, query=ConstraintQuery),
         _bounds(rulebook),
+        blueprint(cases.duty_lists, query=DutyListQuery),
+        blueprint(cases.joint_reviews, query=JointReviewQuery),
+        _beside_duty_lists(cases),
         blueprint(cases.schemes, query=SchemeQuery),
         blueprint(cases.quotas, query=QuotaQuery),
         blueprint(cases.annuals, query=AnnualQuery),
@@ -238,6 +251,34 @@ def _records(rulebook: Rulebook) -> Blueprint:
             content, version = record_content(row), row.version
             uow.commit()
         return show(content, version=version)
+
+    return routes
+
+
+def _beside_duty_lists(cases: CaseTypes) -> Blueprint:
+    routes = Blueprint("duty_texts", __name__, description="清单版本与会审意见 versions and opinions")
+
+    @routes.get("/duty-lists/<uuid:case_id>/versions")
+    @requires(*cases.duty_lists.readers)
+    @routes.response(200, DutyListVersions)
+    def versions(case_id: Any) -> Response:
+        """Read the versions of a locked duty list: as locked, and as amended since."""
+        with transaction() as uow:
+            found = duty_lists.versions(cases.duty_lists, uow, str(case_id), caller())
+            content = DutyListVersions().dump({"items": found})
+            uow.commit()
+        return show(content)
+
+    @routes.get("/joint-reviews/<uuid:case_id>/opinions")
+    @requires(*cases.joint_reviews.readers)
+    @routes.response(200, Opinions)
+    def opinions(case_id: Any) -> Response:
+        """Read the opinions of a joint review with their comments; the owner's side once it is concluded."""
+        with transaction() as uow:
+            found = duty_lists.opinions(cases.joint_reviews, uow, str(case_id), caller())
+            content = Opinions().dump({"items": found})
+            uow.commit()
+        return show(content)
 
     return routes
 

@@ -1,4 +1,4 @@
-"""The tables: units, cadres, imports of rosters, findings as far as they weigh on a year, records and assessments."""
+"""The tables: units, cadres, imports of rosters, findings as far as they weigh on a year, records, duty lists, assessments."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -28,6 +28,8 @@ from citybus.cases import CaseColumns
 from citybus.tables import NAMING
 
 _ID = UUID(as_uuid=False)
+
+
 _INSTANT = DateTime(timezone=True)
 
 
@@ -141,6 +143,75 @@ class AnnualRecordRow(Base):
     recorded_at: Mapped[datetime] = mapped_column(_INSTANT)
     cause: Mapped[str] = mapped_column(_ID)
     correlation_id: Mapped[str] = mapped_column(Text)
+
+
+class DutyListRow(CaseColumns, Base):
+    """A duty list (A2); `items` and `amendment` are as `domain.duty_list.DutyList` tells."""
+
+    __tablename__ = "duty_lists"
+    __table_args__ = (UniqueConstraint("owner", "year", "kind", "owner_kind", name="uq_duty_lists_owner"),)
+
+    owner_kind: Mapped[str] = mapped_column(Text)
+    owner: Mapped[str] = mapped_column(Text)
+    unit: Mapped[str] = mapped_column(Text, ForeignKey("units.code"), index=True)
+    year: Mapped[int] = mapped_column(SmallInteger)
+    kind: Mapped[str] = mapped_column(Text)
+    items: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    round: Mapped[int] = mapped_column(SmallInteger)
+    list_version: Mapped[int] = mapped_column(SmallInteger)
+    cosigned_by: Mapped[str | None] = mapped_column(Text)
+    submitted_on: Mapped[date | None] = mapped_column(Date)
+    late: Mapped[bool] = mapped_column(Boolean)
+    approved_on: Mapped[date | None] = mapped_column(Date)
+    locked_on: Mapped[date | None] = mapped_column(Date)
+    closed_on: Mapped[date | None] = mapped_column(Date)
+    review: Mapped[str | None] = mapped_column(_ID)
+    amendments: Mapped[int] = mapped_column(SmallInteger)
+    amendment: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+
+
+class DutyListVersionRow(Base):
+    """A version of a locked duty list, as it was adopted. It is never changed."""
+
+    __tablename__ = "duty_list_versions"
+
+    duty_list_id: Mapped[str] = mapped_column(_ID, ForeignKey("duty_lists.id"), primary_key=True)
+    version: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    items: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    reason: Mapped[str | None] = mapped_column(Text)
+    review: Mapped[str | None] = mapped_column(_ID)
+    adopted_at: Mapped[datetime] = mapped_column(_INSTANT)
+
+
+class JointReviewRow(CaseColumns, Base):
+    """A joint review (A3) of a duty list or of an amendment; `members` are as `domain.joint_review.JointReview` tells."""
+
+    __tablename__ = "joint_reviews"
+
+    duty_list_id: Mapped[str] = mapped_column(_ID, ForeignKey("duty_lists.id"), index=True)
+    round: Mapped[int] = mapped_column(SmallInteger)
+    amendment: Mapped[bool] = mapped_column(Boolean)
+    unit: Mapped[str] = mapped_column(Text, index=True)
+    owner_kind: Mapped[str] = mapped_column(Text)
+    owner: Mapped[str] = mapped_column(Text)
+    members: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    due_on: Mapped[date] = mapped_column(Date)
+    conclusion: Mapped[str | None] = mapped_column(Text)
+    concluded_on: Mapped[date | None] = mapped_column(Date)
+
+
+class ReviewOpinionRow(Base):
+    """What a member of a joint review thinks, with comments `{item, text}`. It is never changed; the latest counts."""
+
+    __tablename__ = "review_opinions"
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    review_id: Mapped[str] = mapped_column(_ID, ForeignKey("joint_reviews.id"), index=True)
+    cadre: Mapped[str] = mapped_column(_ID)
+    capacity: Mapped[str] = mapped_column(Text)
+    verdict: Mapped[str] = mapped_column(Text)
+    comments: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    at: Mapped[datetime] = mapped_column(_INSTANT)
 
 
 class ConstraintSourceRow(Base):

@@ -5,14 +5,22 @@ from typing import Any, Final
 from assessment.domain.annual import Annual
 from assessment.domain.constraint import Held
 from assessment.domain.deduction import Deduction, decimal_text
+from assessment.domain.duty_list import DutyList
+from assessment.domain.joint_review import JointReview
 from assessment.domain.quota import Quota
 from assessment.domain.roster import Cadre, Unit
 from assessment.domain.scheme import Scheme
 from citybus.outbox import Draft
 
 UNIT_REGISTERED: Final = "assessment.unit.registered.v1"
+
+
 CADRE_REGISTERED: Final = "assessment.cadre.registered.v1"
+
+
 DEDUCTION_CHANGED: Final = "assessment.deduction.changed.v1"
+
+
 RESULT_SERVED: Final = "assessment.result.served.v1"
 
 
@@ -56,6 +64,36 @@ def deduction_changed(cadre_id: str, year: int, found: Deduction) -> Draft:
         ],
     }
     return Draft(DEDUCTION_CHANGED, f"deduction/{cadre_id}-{year}", data, "L3", rulepack=found.cap_pack)
+
+
+def duty_list_state(case: DutyList) -> dict[str, Any]:
+    """Return the state of a duty list: whose, which and how far; never what it says."""
+    return {
+        "duty_list": case.id,
+        "owner_kind": case.owner_kind,
+        "owner": case.owner,
+        "unit": case.unit,
+        "year": case.year,
+        "kind": case.kind,
+        "state": case.state,
+        "version": case.list_version,
+        "round": case.round,
+        "late": case.late,
+    }
+
+
+def joint_review_state(case: JointReview) -> dict[str, Any]:
+    """Return the state of a joint review: neither its members nor what they think."""
+    return {
+        "joint_review": case.id,
+        "duty_list": case.duty_list_id,
+        "unit": case.unit,
+        "round": case.round,
+        "amendment": case.amendment,
+        "due_on": case.due_on.isoformat(),
+        "state": case.state,
+        "conclusion": case.conclusion,
+    }
 
 
 def constraint_state(case: Held) -> dict[str, Any]:

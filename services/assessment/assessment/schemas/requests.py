@@ -6,10 +6,14 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
+from assessment.domain.duty_list import ListKind, OwnerKind, Source
 from assessment.domain.grading import GRADES, SubjectKind
+from assessment.domain.joint_review import GIVEN, Capacity, Conclusion
 from assessment.domain.quota import Category
 from citybus.cases.forms import Form
 from citybus.http import AsOf, Bilingual, PageQuery
+
+MOST_ITEMS = 100
 
 
 def _speaks(text: str) -> None:
@@ -75,6 +79,121 @@ class RecordLook(Schema):
     as_of = AsOf(load_default=None)
 
 
+# ---- duty lists and joint reviews
+
+
+def _share(weight: Decimal) -> None:
+    # Not a Range: the description of the API cannot hold its bounds as decimals.
+    if not 0 <= weight <= 100:
+        raise ValidationError(Bilingual("权重应在 0 至 100 之间。", "A weight lies between 0 and 100."))
+
+
+class DutyItem(Schema):
+    """An item of a duty list. What is missing must be there when the list is submitted."""
+
+    id = fields.UUID(
+        metadata={"description": "沿用原项目 the item of the list that goes on; without it the item is new"}
+    )
+    title = fields.String(required=True, validate=validate.Length(1, 500))
+    source = fields.String(required=True, validate=validate.OneOf([source.value for source in Source]))
+    measure = fields.String(validate=validate.Length(1, 500), metadata={"description": "衡量办法 how it is measured"})
+    target = fields.String(validate=validate.Length(1, 500), metadata={"description": "目标值 what is to be reached"})
+    due = fields.Date(metadata={"description": "完成时限 the last day"})
+    weight = fields.Decimal(places=2, validate=_share, metadata={"description": "权重 such as 12.5; all total 100"})
+    key_project = fields.String(validate=validate.Length(1, 32), metadata={"description": "重点项目编号"})
+
+
+def _items(**options: Any) -> fields.List[Any]:
+    return fields.List(fields.Nested(DutyItem), validate=validate.Length(1, MOST_ITEMS), **options)
+
+
+class DutyListDraft(Form):
+    """A duty list (A2): `owner` is a cadre's id or a unit's code."""
+
+    owner_kind = fields.String(required=True, validate=validate.OneOf([kind.value for kind in OwnerKind]))
+    owner = fields.String(required=True, validate=validate.Length(1, 64))
+    year = fields.Integer(required=True, strict=True, validate=validate.Range(2000, 9999))
+    kind = fields.String(required=True, validate=validate.OneOf([kind.value for kind in ListKind]))
+    items = _items(required=True)
+
+
+class DutyItems(Form):
+    """All items of a list as they are to be."""
+
+    items = _items(required=True)
+
+
+class Amendment(DutyItems):
+    """An amendment of a locked list: all items as they are to be, and why."""
+
+
+class DutyDecision(Form):
+    """What the committee decides after the last round: the list as it is, or with these items."""
+
+    items = _items()
+
+
+class ReviewMember(Schema):
+    """Who is to review, and for which office."""
+
+    cadre = fields.UUID(required=True)
+    capacity = fields.String(required=True, validate=validate.OneOf([capacity.value for capacity in Capacity]))
+
+
+def _different(members: list[dict[str, Any]]) -> None:
+    if len({member["cadre"] for member in members}) < len(members):
+        raise ValidationError(Bilingual("成员不得重复。", "Nobody may be named twice."))
+
+
+class ReviewOpening(Form):
+    """Who is to review a list."""
+
+    members = fields.List(fields.Nested(ReviewMember), required=True, validate=[validate.Length(1, 30), _different])
+
+
+class ItemComment(Schema):
+    """A comment on an item."""
+
+    item = fields.UUID(required=True)
+    text = fields.String(required=True, validate=validate.Length(1, 2000))
+
+
+class Opinion(Form):
+    """What a member of a joint review thinks; a return, or edits, come with comments on items."""
+
+    verdict = fields.String(required=True, validate=validate.OneOf([verdict.value for verdict in GIVEN]))
+    item_comments = fields.List(fields.Nested(ItemComment), validate=validate.Length(max=MOST_ITEMS))
+
+
+class MemberReplacement(Form):
+    """Who takes the place of a member."""
+
+    member = fields.UUID(required=True)
+    by = fields.UUID(required=True)
+
+
+class ReviewConclusion(Form):
+    """What comes of a joint review; a return gives the summary of the comments as its reason."""
+
+    conclusion = fields.String(required=True, validate=validate.OneOf([each.value for each in Conclusion]))
+
+
+class DutyListQuery(PageQuery):
+    """Filters of the list of duty lists."""
+
+    owner = fields.String()
+    unit = fields.String()
+    year = fields.Integer()
+    kind = fields.String()
+
+
+class JointReviewQuery(PageQuery):
+    """Filters of the list of joint reviews."""
+
+    duty_list_id = fields.UUID()
+    unit = fields.String()
+
+
 class ConstraintQuery(PageQuery):
     """Filters of the list of constraints."""
 
@@ -94,9 +213,17 @@ class BoundsLook(Schema):
 
 
 MAX_TEXT = 20_000
+
+
 _YEAR = validate.Range(2000, 9999)
+
+
 _CODE = validate.Length(1, 64)
+
+
 _GRADE = validate.OneOf(sorted({grade for grades in GRADES.values() for grade in grades}))
+
+
 _SHA256 = validate.Regexp(r"[0-9a-f]{64}\Z")
 
 

@@ -145,6 +145,117 @@ class CatalogueView(Schema):
     categories = fields.List(fields.Nested(LabelledView), required=True)
 
 
+class DutyItemView(Schema):
+    """An item of a duty list."""
+
+    id = fields.String(required=True)
+    title = fields.String(required=True)
+    source = fields.String(required=True)
+    measure = fields.String(required=True, allow_none=True)
+    target = fields.String(required=True, allow_none=True)
+    due = fields.String(required=True, allow_none=True)
+    weight = fields.String(required=True, allow_none=True)
+    key_project = fields.String(required=True, allow_none=True)
+
+
+class AmendmentView(Schema):
+    """An amendment that is proposed or under review."""
+
+    items = fields.List(fields.Nested(DutyItemView), required=True)
+    reason = fields.String(required=True)
+    proposed_on = fields.String(required=True)
+    cosigned_by = fields.String(required=True, allow_none=True)
+    review = fields.String(required=True, allow_none=True)
+
+
+class DutyListView(CaseView):
+    """A duty list. `list_version` is 0 until the lock and grows with each amendment; `version` is the ETag."""
+
+    owner_kind = fields.String(required=True)
+    owner = fields.String(required=True)
+    unit = fields.String(required=True)
+    year = fields.Integer(required=True)
+    kind = fields.String(required=True)
+    items = fields.List(fields.Nested(DutyItemView), required=True)
+    round = fields.Integer(required=True)
+    list_version = fields.Integer(required=True)
+    cosigned_by = fields.String(required=True, allow_none=True)
+    submitted_on = fields.Date(required=True, allow_none=True)
+    late = fields.Boolean(required=True)
+    approved_on = fields.Date(required=True, allow_none=True)
+    locked_on = fields.Date(required=True, allow_none=True)
+    closed_on = fields.Date(required=True, allow_none=True)
+    review = fields.String(required=True, allow_none=True)
+    amendments = fields.Integer(required=True)
+    amendment = fields.Nested(AmendmentView, required=True, allow_none=True)
+
+
+class DutyListVersionView(Schema):
+    """A version of a locked list."""
+
+    version = fields.Integer(required=True)
+    items = fields.List(fields.Nested(DutyItemView), required=True)
+    reason = fields.String(required=True, allow_none=True)
+    review = fields.String(required=True, allow_none=True)
+    adopted_at = fields.AwareDateTime(required=True)
+
+
+class DutyListVersions(Schema):
+    """The versions of a locked list, oldest first."""
+
+    items = fields.List(fields.Nested(DutyListVersionView), required=True)
+
+
+class MemberView(Schema):
+    """A member of a joint review, with the verdict; the comments have a route of their own."""
+
+    cadre = fields.String(required=True)
+    unit = fields.String(required=True)
+    capacity = fields.String(required=True)
+    mandatory = fields.Boolean(required=True)
+    verdict = fields.String(required=True, allow_none=True)
+    given_on = fields.String(required=True, allow_none=True)
+    late = fields.Boolean(required=True)
+
+
+class JointReviewView(CaseView):
+    """A joint review of a duty list, or of an amendment of a locked one."""
+
+    duty_list = fields.String(attribute="duty_list_id", required=True)
+    round = fields.Integer(required=True)
+    amendment = fields.Boolean(required=True)
+    unit = fields.String(required=True)
+    owner_kind = fields.String(required=True)
+    owner = fields.String(required=True)
+    members = fields.List(fields.Nested(MemberView), required=True)
+    due_on = fields.Date(required=True)
+    conclusion = fields.String(required=True, allow_none=True)
+    concluded_on = fields.Date(required=True, allow_none=True)
+
+
+class CommentView(Schema):
+    """A comment on an item."""
+
+    item = fields.String(required=True)
+    text = fields.String(required=True)
+
+
+class OpinionView(Schema):
+    """What a member thought, when."""
+
+    cadre = fields.String(required=True)
+    capacity = fields.String(required=True)
+    verdict = fields.String(required=True)
+    item_comments = fields.List(fields.Nested(CommentView), attribute="comments", required=True)
+    at = fields.AwareDateTime(required=True)
+
+
+class Opinions(Schema):
+    """The opinions of a joint review, oldest first; of each member the latest counts."""
+
+    items = fields.List(fields.Nested(OpinionView), required=True)
+
+
 class ConstraintView(CaseView):
     """A constraint on the grade of a year."""
 
