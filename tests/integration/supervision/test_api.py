@@ -370,6 +370,7 @@ def case_routes(cases: Cases) -> set[tuple[str, str]]:
 def test_the_routes_are_these(client: Client, city: City) -> None:
     declared = {(route.method, route.path) for route in routes(client.client.application) if route.roles}
     assert declared == set().union(*map(case_routes, city.cases)) | {
+        ("GET", "/adjustments/<uuid:case_id>/texts"),
         ("GET", "/catalogue"),
         ("GET", "/eligibility/<string:cadre>"),
         ("GET", "/evidence/<string(length=64):digest>"),

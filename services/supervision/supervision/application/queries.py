@@ -13,6 +13,7 @@ from supervision.application.inspections import OFFICERS
 from supervision.domain.finding import SEVERITIES, weight_key
 from supervision.domain.inspection import KINDS
 from supervision.domain.points import points
+from supervision.domain.sanction import Basis, Regime, kinds_key
 from supervision.persistence.models import EvidenceRow, FindingRow, InspectionRow, PleaRow, SignalRow
 
 
@@ -75,5 +76,8 @@ def catalogue(rules: Rules) -> dict[str, Any]:
         "themes": entries("inspection.themes"),
         "finding_types": entries("finding.types"),
         "reason_codes": entries("finding.reason_codes"),
+        "sanction_kinds": {regime.value: entries(kinds_key(regime)) for regime in Regime},
+        "adjustment_reasons": {basis.value: entries(f"adjustment.reasons.{basis.lower()}") for basis in Basis},
+        "adjustment_ways": {basis.value: list(rules[f"adjustment.ways.{basis.lower()}"]) for basis in Basis},
         "weights": {str(severity): points(rules[weight_key(severity)]) for severity in SEVERITIES},
     }

@@ -156,6 +156,11 @@ class Catalogue(Schema):
     themes = fields.List(fields.Nested(CatalogueEntry), required=True)
     finding_types = fields.List(fields.Nested(CatalogueEntry), required=True)
     reason_codes = fields.List(fields.Nested(CatalogueEntry), required=True)
+    sanction_kinds = fields.Dict(keys=fields.String(), values=fields.List(fields.Nested(CatalogueEntry)), required=True)
+    adjustment_reasons = fields.Dict(
+        keys=fields.String(), values=fields.List(fields.Nested(CatalogueEntry)), required=True
+    )
+    adjustment_ways = fields.Dict(keys=fields.String(), values=fields.List(fields.String()), required=True)
     weights = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
 
 
