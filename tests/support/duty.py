@@ -141,6 +141,7 @@ def item(number: int = 1, **changes: Any) -> dict[str, Any]:
         "due": "2024-12-20",
         "weight": ("60", "25", "15")[number % 3],
         "key_project": None,
+        "indicator": None,
     }
     return made | changes
 
@@ -167,6 +168,24 @@ def a_list(**changes: Any) -> SimpleNamespace:
         "review": None,
         "amendments": 0,
         "amendment": None,
+    }
+    return SimpleNamespace(**made | changes)
+
+
+def an_indicator(**changes: Any) -> SimpleNamespace:
+    """Return an active indicator of 2024."""
+    made = {
+        "id": "i1",
+        "state": "ACTIVE",
+        "year": 2024,
+        "code": "PROV-01",
+        "title": "地区生产总值增长率",
+        "level": "PROV",
+        "unit_of_measure": "%",
+        "target": Decimal("7.0"),
+        "baseline": Decimal("6.2"),
+        "lead_unit": OWN,
+        "co_units": [ORG_UNIT],
     }
     return SimpleNamespace(**made | changes)
 

@@ -13,6 +13,7 @@ from assessment.domain.annual import ANNUAL
 from assessment.domain.constraint import CONSTRAINT
 from assessment.domain.deduction import Responsibility, Role, deduct
 from assessment.domain.duty_list import DUTY_LIST
+from assessment.domain.indicator import INDICATOR
 from assessment.domain.joint_review import JOINT_REVIEW
 from assessment.domain.quota import QUOTA
 from assessment.domain.roster import Cadre, Unit
@@ -61,7 +62,7 @@ PUBLISHED = [
 ]
 DECLARED = {
     action.event: (action.mandatory, case_type.dataclass, case_type.kind)
-    for case_type in (ANNUAL, CONSTRAINT, DUTY_LIST, JOINT_REVIEW, QUOTA, SCHEME)
+    for case_type in (ANNUAL, CONSTRAINT, DUTY_LIST, INDICATOR, JOINT_REVIEW, QUOTA, SCHEME)
     for action in (case_type.create, *case_type.actions.values())
     if action.event
 }

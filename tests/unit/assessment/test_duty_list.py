@@ -161,7 +161,7 @@ def test_the_committee_decides_on_a_complete_list() -> None:
     case = a_list(state="RETURNED", round=3)
     duty_list.rounds_over(step(case))
     form = {"items": [{"title": "任务", "source": "GOAL", "weight": Decimal(100)}]}
-    assert refused(duty_list.decide, step(case, form)).code == "SOURCE_MISSING"
+    assert refused(duty_list.decide, step(case, form, facts=DutyFacts())).code == "SOURCE_MISSING"
 
 
 @pytest.mark.parametrize(

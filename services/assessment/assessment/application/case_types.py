@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from assessment.application.annuals import annuals
 from assessment.application.constraints import constraints
 from assessment.application.duty_lists import duty_lists
+from assessment.application.indicators import indicators
 from assessment.application.quotas import quotas
 from assessment.application.rulebook import Rulebook
 from assessment.application.schemes import schemes
@@ -19,6 +20,7 @@ class CaseTypes:
     annuals: Cases
     constraints: Cases
     duty_lists: Cases
+    indicators: Cases
     joint_reviews: Cases
     quotas: Cases
     schemes: Cases
@@ -35,6 +37,7 @@ def case_types(rulebook: Rulebook) -> CaseTypes:
         annuals=annuals(rulebook, bound_schemes, bound_quotas),
         constraints=constraints(rulebook),
         duty_lists=lists,
+        indicators=indicators(rulebook),
         joint_reviews=reviews,
         quotas=bound_quotas,
         schemes=bound_schemes,

@@ -17,6 +17,7 @@ from assessment.persistence.models import (
     CadreRow,
     DutyListRow,
     DutyListVersionRow,
+    IndicatorRow,
     JointReviewRow,
     ReviewOpinionRow,
     UnitRow,
@@ -130,10 +131,16 @@ def _list_facts(uow: UnitOfWork, case: DutyListRow, action: str, form: Mapping[s
             DutyListRow.kind == form["kind"],
         )
         return DutyFacts(
-            unit=_unit_of_owner(uow, form["owner_kind"], form["owner"]), duplicate=session.scalar(same) is not None
+            unit=_unit_of_owner(uow, form["owner_kind"], form["owner"]),
+            duplicate=session.scalar(same) is not None,
+            indicators=_indicators(uow, form["year"], form),
         )
     if action == "revise":
-        return DutyFacts(unit=_unit_of_owner(uow, case.owner_kind, case.owner))
+        return DutyFacts(
+            unit=_unit_of_owner(uow, case.owner_kind, case.owner), indicators=_indicators(uow, case.year, form)
+        )
+    if action in ("amend", "decide"):
+        return DutyFacts(indicators=_indicators(uow, case.year, form))
     if action == "close":
         return DutyFacts(annual_final=_annual_final(uow, case))
     if action in ("open_review", "review_amendment"):
@@ -150,6 +157,15 @@ def _annual_final(uow: UnitOfWork, case: DutyListRow) -> bool:
     )
     state = uow.session.scalar(select(AnnualRow.state).where(AnnualRow.year == case.year, of_owner))
     return state in ("FINAL", "CORRECTED")
+
+
+def _indicators(uow: UnitOfWork, year: int, form: Mapping[str, Any]) -> frozenset[str]:
+    """Return those of the indicators that the form's items name which are active in `year`."""
+    named = {str(item["indicator"]) for item in form.get("items") or () if item.get("indicator")}
+    active = select(IndicatorRow.id).where(
+        IndicatorRow.id.in_(named), IndicatorRow.year == year, IndicatorRow.state == "ACTIVE"
+    )
+    return frozenset(uow.session.scalars(active)) if named else frozenset()
 
 
 def _unit_of_owner(uow: UnitOfWork, kind: str, owner: str) -> str | None:

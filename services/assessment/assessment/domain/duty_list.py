@@ -46,8 +46,8 @@ class Source(StrEnum):
 class DutyList(Protocol):
     """What the rules read and change of a duty list.
 
-    `items` holds `{id, title, source, measure, target, due, weight, key_project}` each, `due` as ISO text, `weight` as a
-    decimal text, what is missing as None; it is replaced, never changed in place. `amendment` is what was proposed after
+    `items` holds `{id, title, source, measure, target, due, weight, key_project, indicator}` each, `due` as ISO text,
+    `weight` as a decimal text, what is missing as None; it is replaced, never changed in place. `amendment` is what was proposed after
     the lock: `{items, reason, proposed_on, cosigned_by, review}`. `list_version` is 0 until the lock.
     """
 
@@ -78,13 +78,15 @@ class DutyFacts:
 
     `unit` is the owner's unit in the roster (None: the owner is unknown or has left); `duplicate` says that the owner has a
     list of this kind and year; `unit_of` tells the units of those named as members, as far as they are known;
-    `annual_final` that the annual assessment of the owner is final.
+    `annual_final` that the annual assessment of the owner is final; `indicators` are those of the list's year that the
+    form names and that are active (A5).
     """
 
     unit: str | None = None
     duplicate: bool = False
     unit_of: Mapping[str, str] = field(default_factory=dict)
     annual_final: bool = False
+    indicators: frozenset[str] = frozenset()
 
 
 class DutyListMachine(StateMachine):
@@ -194,8 +196,9 @@ def revise(step: Step) -> None:
 def items_from(step: Step, before: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the items of the form. One that names the id of an item of `before` goes on with it.
 
-    Raises 451 `SECRECY_LEVEL`, 422 `UNKNOWN_ITEM`.
+    Raises 451 `SECRECY_LEVEL`, 422 `UNKNOWN_ITEM`, `UNKNOWN_INDICATOR`.
     """
+    facts: DutyFacts = step.facts
     known = {item["id"] for item in before}
     found = [_item(entry) for entry in step.form["items"]]
     strange = sorted(
@@ -203,6 +206,14 @@ def items_from(step: Step, before: Sequence[Mapping[str, Any]]) -> list[dict[str
     )
     if strange:
         raise Refusal("UNKNOWN_ITEM", zh="清单中没有该项目。", en="The list has no such item.", items=strange)
+    foreign = sorted({item["indicator"] for item in found if item["indicator"]} - facts.indicators)
+    if foreign:
+        raise Refusal(
+            "UNKNOWN_INDICATOR",
+            zh="本年度没有该执行中的指标。",
+            en="The year has no such active indicator.",
+            indicators=foreign,
+        )
     refuse_marked((item[name] for item in found for name in ("title", "measure", "target")), step.rules)
     return found
 
@@ -218,6 +229,7 @@ def _item(entry: Mapping[str, Any]) -> dict[str, Any]:
         "due": None if due is None else due.isoformat(),
         "weight": None if weight is None else str(weight),
         "key_project": entry.get("key_project"),
+        "indicator": str(entry["indicator"]) if entry.get("indicator") else None,
     }
 
 

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from flask import Response, url_for
 
-from assessment.application import duty_lists, queries, results
+from assessment.application import duty_lists, indicators, queries, results
 from assessment.application.case_types import CaseTypes, case_types
 from assessment.application.constraints import READERS as CONSTRAINT_READERS
 from assessment.application.constraints import grade_bounds
@@ -26,6 +26,7 @@ from assessment.schemas.requests import (
     ConstraintQuery,
     DutyListQuery,
     FactQuery,
+    IndicatorQuery,
     JointReviewQuery,
     QuotaQuery,
     RecordLook,
@@ -46,6 +47,7 @@ from assessment.schemas.responses import (
     DutyListVersions,
     ExplanationView,
     ImportView,
+    LinkedItems,
     Opinions,
     RecordView,
     ReportView,
@@ -96,6 +98,7 @@ def blueprints(rulebook: Rulebook, vault: Vault) -> tuple[Blueprint, ...]:
         blueprint(cases.constraints, query=ConstraintQuery),
         _bounds(rulebook),
         blueprint(cases.duty_lists, query=DutyListQuery),
+        blueprint(cases.indicators, query=IndicatorQuery),
         blueprint(cases.joint_reviews, query=JointReviewQuery),
         _beside_duty_lists(cases),
         blueprint(cases.schemes, query=SchemeQuery),
@@ -256,7 +259,7 @@ def _records(rulebook: Rulebook) -> Blueprint:
 
 
 def _beside_duty_lists(cases: CaseTypes) -> Blueprint:
-    routes = Blueprint("duty_texts", __name__, description="清单版本与会审意见 versions and opinions")
+    routes = Blueprint("duty_texts", __name__, description="清单版本、会审意见、指标对应项目 beside duty lists")
 
     @routes.get("/duty-lists/<uuid:case_id>/versions")
     @requires(*cases.duty_lists.readers)
@@ -266,6 +269,17 @@ def _beside_duty_lists(cases: CaseTypes) -> Blueprint:
         with transaction() as uow:
             found = duty_lists.versions(cases.duty_lists, uow, str(case_id), caller())
             content = DutyListVersions().dump({"items": found})
+            uow.commit()
+        return show(content)
+
+    @routes.get("/indicators/<uuid:case_id>/duty-items")
+    @requires(*cases.duty_lists.readers)
+    @routes.response(200, LinkedItems)
+    def linked(case_id: Any) -> Response:
+        """Read the duty items that serve an indicator, of the lists within the caller's data scope."""
+        with transaction() as uow:
+            found = indicators.linked_items(cases.indicators, cases.duty_lists, uow, str(case_id), caller())
+            content = LinkedItems().dump({"items": found})
             uow.commit()
         return show(content)
 

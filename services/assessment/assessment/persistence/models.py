@@ -149,7 +149,10 @@ class DutyListRow(CaseColumns, Base):
     """A duty list (A2); `items` and `amendment` are as `domain.duty_list.DutyList` tells."""
 
     __tablename__ = "duty_lists"
-    __table_args__ = (UniqueConstraint("owner", "year", "kind", "owner_kind", name="uq_duty_lists_owner"),)
+    __table_args__ = (
+        UniqueConstraint("owner", "year", "kind", "owner_kind", name="uq_duty_lists_owner"),
+        Index("ix_duty_lists_items", "items", postgresql_using="gin", postgresql_ops={"items": "jsonb_path_ops"}),
+    )
 
     owner_kind: Mapped[str] = mapped_column(Text)
     owner: Mapped[str] = mapped_column(Text)
@@ -408,3 +411,23 @@ class AnnualResultRow(Base):
     recorded_at: Mapped[datetime] = mapped_column(_INSTANT)
     cause: Mapped[str | None] = mapped_column(_ID)
     correlation_id: Mapped[str] = mapped_column(Text)
+
+
+class IndicatorRow(CaseColumns, Base):
+    """An indicator (A5)."""
+
+    __tablename__ = "indicators"
+    __table_args__ = (
+        UniqueConstraint("year", "code", name="uq_indicators_code"),
+        UniqueConstraint("year", "title", name="uq_indicators_title"),
+    )
+
+    year: Mapped[int] = mapped_column(SmallInteger)
+    code: Mapped[str] = mapped_column(Text)
+    title: Mapped[str] = mapped_column(Text)
+    level: Mapped[str] = mapped_column(Text)
+    unit_of_measure: Mapped[str] = mapped_column(Text)
+    target: Mapped[Decimal] = mapped_column(Numeric)
+    baseline: Mapped[Decimal | None] = mapped_column(Numeric)
+    lead_unit: Mapped[str] = mapped_column(Text, ForeignKey("units.code"), index=True)
+    co_units: Mapped[list[str]] = mapped_column(ARRAY(Text))

@@ -6,6 +6,7 @@ from assessment.domain.annual import Annual
 from assessment.domain.constraint import Held
 from assessment.domain.deduction import Deduction, decimal_text
 from assessment.domain.duty_list import DutyList
+from assessment.domain.indicator import Indicator
 from assessment.domain.joint_review import JointReview
 from assessment.domain.quota import Quota
 from assessment.domain.roster import Cadre, Unit
@@ -162,3 +163,20 @@ def result_served(case: Annual) -> Draft:
         "appeal_until": case.appeal_until and case.appeal_until.isoformat(),
     }
     return Draft(RESULT_SERVED, f"result/{case.id}", data, "L3", mandatory=False)
+
+
+def indicator_state(case: Indicator) -> dict[str, Any]:
+    """Return the state of an indicator, whole."""
+    return {
+        "indicator": case.id,
+        "year": case.year,
+        "code": case.code,
+        "title": case.title,
+        "level": case.level,
+        "unit_of_measure": case.unit_of_measure,
+        "target": decimal_text(case.target),
+        "baseline": None if case.baseline is None else decimal_text(case.baseline),
+        "lead_unit": case.lead_unit,
+        "co_units": list(case.co_units),
+        "state": case.state,
+    }

@@ -8,6 +8,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from assessment.domain.duty_list import ListKind, OwnerKind, Source
 from assessment.domain.grading import GRADES, SubjectKind
+from assessment.domain.indicator import Level
 from assessment.domain.joint_review import GIVEN, Capacity, Conclusion
 from assessment.domain.quota import Category
 from citybus.cases.forms import Form
@@ -101,6 +102,7 @@ class DutyItem(Schema):
     due = fields.Date(metadata={"description": "完成时限 the last day"})
     weight = fields.Decimal(places=2, validate=_share, metadata={"description": "权重 such as 12.5; all total 100"})
     key_project = fields.String(validate=validate.Length(1, 32), metadata={"description": "重点项目编号"})
+    indicator = fields.UUID(metadata={"description": "对应指标 the indicator of the year that the item serves"})
 
 
 def _items(**options: Any) -> fields.List[Any]:
@@ -416,3 +418,37 @@ class AnnualQuery(PageQuery):
     unit = fields.String()
     grade = fields.String()
     grade_status = fields.String()
+
+
+# ---- indicators
+
+
+def _units(**options: Any) -> fields.List[str]:
+    return fields.List(fields.String(validate=validate.Length(1, 32)), validate=validate.Length(max=100), **options)
+
+
+class IndicatorChange(Form):
+    """What may change of an indicator within its year."""
+
+    title = fields.String(required=True, validate=validate.Length(1, 200))
+    unit_of_measure = fields.String(required=True, validate=validate.Length(1, 32))
+    target = fields.Decimal(required=True, allow_nan=False)
+    baseline = fields.Decimal(allow_nan=False)
+    lead_unit = fields.String(required=True, validate=validate.Length(1, 32))
+    co_units = _units()
+
+
+class IndicatorDraft(IndicatorChange):
+    """An indicator (A5): one unit leads, others help."""
+
+    year = fields.Integer(required=True, strict=True, validate=validate.Range(2000, 9999))
+    code = fields.String(required=True, validate=validate.Length(1, 32))
+    level = fields.String(required=True, validate=validate.OneOf([level.value for level in Level]))
+
+
+class IndicatorQuery(PageQuery):
+    """Filters of the list of indicators."""
+
+    year = fields.Integer()
+    level = fields.String()
+    lead_unit = fields.String()

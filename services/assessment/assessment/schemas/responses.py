@@ -156,6 +156,38 @@ class DutyItemView(Schema):
     due = fields.String(required=True, allow_none=True)
     weight = fields.String(required=True, allow_none=True)
     key_project = fields.String(required=True, allow_none=True)
+    indicator = fields.String(required=True, allow_none=True)
+
+
+class IndicatorView(CaseView):
+    """An indicator; target and baseline count in its unit of measure."""
+
+    year = fields.Integer(required=True)
+    code = fields.String(required=True)
+    title = fields.String(required=True)
+    level = fields.String(required=True)
+    unit_of_measure = fields.String(required=True)
+    target = Points(required=True)
+    baseline = Points(required=True, allow_none=True)
+    lead_unit = fields.String(required=True)
+    co_units = fields.List(fields.String(), required=True)
+
+
+class LinkedItemView(Schema):
+    """An item of a duty list that serves an indicator."""
+
+    duty_list = fields.String(required=True)
+    owner_kind = fields.String(required=True)
+    owner = fields.String(required=True)
+    unit = fields.String(required=True)
+    state = fields.String(required=True)
+    item = fields.Nested(DutyItemView, required=True)
+
+
+class LinkedItems(Schema):
+    """The items that serve an indicator, of the lists that the caller may see."""
+
+    items = fields.List(fields.Nested(LinkedItemView), required=True)
 
 
 class AmendmentView(Schema):
