@@ -8,6 +8,7 @@ from flask import Response, url_for
 
 from assessment.application import duty_lists, indicators, queries, results
 from assessment.application.case_types import CaseTypes, case_types
+from assessment.application.close_year import closing, start_closing
 from assessment.application.constraints import READERS as CONSTRAINT_READERS
 from assessment.application.constraints import grade_bounds
 from assessment.application.queries import CADRE_READERS, IMPORTERS, RECORD_READERS
@@ -23,6 +24,7 @@ from assessment.schemas.requests import (
     BoundsLook,
     CadreLook,
     CadreQuery,
+    ClosingForm,
     ConstraintQuery,
     DutyListQuery,
     FactQuery,
@@ -44,6 +46,7 @@ from assessment.schemas.responses import (
     CadreFullView,
     CadreView,
     CatalogueView,
+    ClosingView,
     DutyListVersions,
     ExplanationView,
     ImportView,
@@ -106,6 +109,7 @@ def blueprints(rulebook: Rulebook, vault: Vault) -> tuple[Blueprint, ...]:
         blueprint(cases.annuals, query=AnnualQuery),
         _results(cases.annuals),
         _facts(rulebook),
+        _closings(),
     )
 
 
@@ -447,6 +451,36 @@ def _facts(rulebook: Rulebook) -> Blueprint:
             content = {"summary": results.summary(uow, str(talk_id), caller())}
             uow.commit()
         return show(content)
+
+    return routes
+
+
+def _closings() -> Blueprint:
+    routes = Blueprint(
+        "annual_closings", __name__, url_prefix="/annual-closings", description="批量拟定 closing a year"
+    )
+
+    @routes.post("")
+    @requires(*RECORDERS)
+    @routes.arguments(ClosingForm)
+    @routes.response(202, ClosingView)
+    def start(form: Mapping[str, Any]) -> Response:
+        """Propose the grades of all that are verified, by a job."""
+
+        def work(uow: Any) -> Any:
+            job = start_closing(uow, caller(), form["year"], form["subject_kind"])
+            location = url_for("annual_closings.one", job_id=job)
+            return reply(ClosingView().dump(closing(uow, job)), status=202, location=location)
+
+        return command(work)
+
+    @routes.get("/<uuid:job_id>")
+    @requires(*RECORDERS)
+    @routes.response(200, ClosingView)
+    def one(job_id: Any) -> Response:
+        """Read how far the job is, and how it ended."""
+        with transaction() as uow:
+            return show(ClosingView().dump(closing(uow, str(job_id))))
 
     return routes
 

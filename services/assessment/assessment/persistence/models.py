@@ -431,3 +431,19 @@ class IndicatorRow(CaseColumns, Base):
     baseline: Mapped[Decimal | None] = mapped_column(Numeric)
     lead_unit: Mapped[str] = mapped_column(Text, ForeignKey("units.code"), index=True)
     co_units: Mapped[list[str]] = mapped_column(ARRAY(Text))
+
+
+class CloseItemRow(Base):
+    """One assessment in the plan of a job that proposes a year's grades at once; kept until the next is made."""
+
+    __tablename__ = "annual_close_items"
+
+    job_id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    place: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    annual_id: Mapped[str] = mapped_column(_ID)
+    composite: Mapped[Decimal] = mapped_column(Numeric)
+    engine_grade: Mapped[str | None] = mapped_column(Text)
+    proposed_grade: Mapped[str | None] = mapped_column(Text)
+    quota_full: Mapped[bool] = mapped_column(Boolean)
+    quota_id: Mapped[str | None] = mapped_column(_ID)
+    taken: Mapped[bool] = mapped_column(Boolean)

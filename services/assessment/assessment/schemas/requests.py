@@ -388,6 +388,15 @@ class FactQuery(PageQuery):
     year = fields.Integer(load_default=None, validate=_YEAR)
 
 
+class ClosingForm(Schema):
+    """Whose grades of which year are proposed at once."""
+
+    year = fields.Integer(required=True, strict=True, validate=_YEAR)
+    subject_kind = fields.String(
+        load_default=SubjectKind.CADRE.value, validate=validate.OneOf([kind.value for kind in SubjectKind])
+    )
+
+
 class ResultLook(Schema):
     """As of when a result is looked at."""
 

@@ -518,6 +518,24 @@ class ResultsView(Schema):
     items = fields.List(fields.Nested(ResultView), required=True)
 
 
+class ClosingOutcome(Schema):
+    """How many were planned and proposed, and how many were left because they changed in between."""
+
+    planned = fields.Integer(required=True)
+    proposed = fields.Integer(required=True)
+    left = fields.Integer(required=True)
+
+
+class ClosingView(Schema):
+    """A job that proposes a year's grades. `progress` of `total` steps are done."""
+
+    id = fields.String(required=True)
+    state = fields.String(required=True, metadata={"enum": ["QUEUED", "RUNNING", "DONE", "FAILED"]})
+    progress = fields.Integer(required=True)
+    total = fields.Integer(required=True, allow_none=True)
+    result = fields.Nested(ClosingOutcome, required=True, allow_none=True)
+
+
 class ReportView(Schema):
     """The report of a year."""
 

@@ -1,0 +1,259 @@
+"""A year closed in sets comes out as one that is closed case by case, and a job that dies goes on where it was."""
+
+import itertools
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, select, update
+
+from assessment.application import close_year as closing
+from assessment.application.close_year import JOB, close_year, start_closing
+from assessment.application.constraints import set_constraints
+from assessment.domain.constraint import Kind, Wanted
+from assessment.domain.grade import Grade
+from assessment.persistence.models import AnnualRecordRow, AnnualRow, CloseItemRow
+from citybus import tables
+from citybus.cases.tables import case_steps
+from citybus.errors import Refusal
+from citybus.jobs import Runner
+from tests.support.annual import ASSESSOR, YEAR, Year, bound, officer
+from tests.support.assessment import City, some_id
+from tests.support.grades import ASSESSOR as ASSESSOR_CLAIMS
+from tests.support.grades import Client
+
+KEPT = (
+    "state",
+    "version",
+    "record_version",
+    "deduction",
+    "composite",
+    "band",
+    "engine_grade",
+    "proposed_grade",
+    "proposed_status",
+    "limits",
+    "notes",
+    "quota_id",
+)
+BY_WANTS: tuple[tuple[Wanted, ...], ...] = (
+    (),
+    (Wanted(YEAR, Kind.CAP, "ADMONITION", Grade.COMPETENT, rule_packs=("LOCAL-HS-2016@1",)),),
+    (
+        Wanted(YEAR, Kind.CAP, "RECALL", Grade.BASICALLY_COMPETENT),
+        Wanted(YEAR, Kind.CAP, "ADMONITION", Grade.COMPETENT),
+    ),
+    (Wanted(YEAR - 1, Kind.NO_GRADE, "SANCTION", open_ended=True), Wanted(YEAR, Kind.CAP, "RECALL", Grade.COMPETENT)),
+    (Wanted(YEAR, Kind.FORCED, "SANCTION", Grade.INCOMPETENT), Wanted(YEAR, Kind.NO_GRADE, "ABSENCE")),
+)
+DEDUCTIONS = (None, "0", "4.25", "19.5")
+POINTS = ("97", "91.5", "88.88", "60")
+
+
+@pytest.fixture(scope="module")
+def year(module_city: City) -> Year:
+    return Year(module_city)
+
+
+def populate(year: Year) -> list[str]:
+    """Make a verified assessment for each mixture of limits, deductions and points; return their ids."""
+    made = []
+    for number, (wanted, deduction, points) in enumerate(itertools.product(BY_WANTS, DEDUCTIONS, POINTS)):
+        cadre = year.cadre(f"N-{number % 3}", ("CIVIL_SERVANT",) if number % 4 == 0 else ("GROUP_MEMBER",))
+        case = year.annual(cadre)
+        made.append(case.id)
+        with year.city.acting() as uow:
+            if wanted:
+                set_constraints(uow, f"recall/{some_id()}", cadre, wanted)
+            scores = {"ACHIEVEMENT": points, "BALLOT": "95", "ROUTINE": points, "LEADER": "90.5"}
+            uow.session.execute(
+                update(AnnualRow).where(AnnualRow.id == case.id).values(state="VERIFIED", scores=scores)
+            )
+            for version in (1, 2) if deduction else ():
+                uow.session.add(
+                    AnnualRecordRow(
+                        cadre=cadre,
+                        year=YEAR,
+                        version=version,
+                        deduction=Decimal(deduction or 0) if version == 2 else Decimal(20),
+                        points=Decimal(20),
+                        cap=Decimal(20),
+                        cap_pack="LOCAL-HS-2016@1",
+                        items=[],
+                        recorded_at=uow.clock.now(),
+                        cause=some_id(),
+                        correlation_id="c",
+                    )
+                )
+            uow.commit()
+    year.tick()
+    return made
+
+
+def outcome(year: Year, ids: list[str]) -> dict[str, tuple[Any, ...]]:
+    rows = year.city.rows(AnnualRow.__table__, AnnualRow.id.in_(ids))
+    return {str(row.id): tuple(getattr(row, name) for name in KEPT) for row in rows}
+
+
+def traces(year: Year, ids: list[str]) -> dict[str, list[tuple[Any, ...]]]:
+    """Return the last step, audit entry and event of each assessment, as far as they tell the same however made."""
+    steps = {
+        str(row.case_id): (row.version, row.action, row.from_state, row.to_state, row.actor, row.roles, row.rule_packs)
+        for row in year.city.rows(case_steps, case_steps.c.case_id.in_(ids), case_steps.c.action == "propose")
+    }
+    audit = tables.audit_entries
+    audits = {
+        row.target.partition("/")[2]: (row.actor, row.written, row.result)
+        for row in year.city.rows(audit, audit.c.action == "annual.propose")
+    }
+    events = {
+        event.data["annual"]: (event.subject, event.sequence, event.data, event.actor, event.dataclass, event.rulepack)
+        for event in year.city.outbox()
+        if event.type == "assessment.annual.proposed.v1"
+    }
+    return {each: [steps.get(each, ()), audits.get(each, ()), events.get(each, ())] for each in ids}
+
+
+def back(year: Year, ids: list[str]) -> None:
+    """Put the assessments back to where they were verified, with nothing told of the proposal."""
+    with year.city.acting() as uow:
+        uow.session.execute(
+            update(AnnualRow)
+            .where(AnnualRow.id.in_(ids), AnnualRow.state == "PROPOSED")
+            .values(
+                state="VERIFIED",
+                version=AnnualRow.version - 1,
+                record_version=None,
+                deduction=None,
+                composite=None,
+                band=None,
+                engine_grade=None,
+                proposed_grade=None,
+                proposed_status=None,
+                limits=[],
+                notes=[],
+                quota_id=None,
+            )
+        )
+        uow.session.execute(delete(case_steps).where(case_steps.c.case_id.in_(ids), case_steps.c.action == "propose"))
+        outbox, sequences = tables.outbox_messages, tables.subject_sequences
+        proposed = select(outbox.c.subject).where(outbox.c.type == "assessment.annual.proposed.v1")
+        uow.session.execute(
+            update(sequences).where(sequences.c.subject.in_(proposed)).values(last=sequences.c.last - 1)
+        )
+        uow.session.execute(delete(outbox).where(outbox.c.type == "assessment.annual.proposed.v1"))
+        uow.session.execute(delete(CloseItemRow))
+        uow.commit()
+
+
+def start(year: Year) -> str:
+    with year.city.acting(ASSESSOR.subject) as uow:
+        job = start_closing(uow, ASSESSOR, YEAR, "CADRE")
+        uow.commit()
+        return job
+
+
+def runner(year: Year, handler: Any) -> Runner:
+    return Runner(year.city.engine, year.city.units, {JOB: handler})
+
+
+def ended(year: Year, job: str) -> Mapping[str, Any]:
+    (row,) = year.city.rows(tables.jobs, tables.jobs.c.id == job)
+    assert row.state == "DONE", row.last_error
+    result: Mapping[str, Any] = row.result
+    return result
+
+
+@pytest.fixture(scope="module")
+def population(year: Year) -> list[str]:
+    ids = populate(year)
+    for category in ("CADRE", "CIVIL_SERVANT"):
+        quota = year.quota(category)
+        with year.city.acting() as uow:
+            # So few that the quota binds.
+            uow.session.execute(update(type(quota)).where(type(quota).id == quota.id).values(most=3))
+            uow.commit()
+    return ids
+
+
+def test_sets_and_single_cases_give_equal_results(year: Year, population: list[str]) -> None:
+    job = start(year)
+    assert runner(year, lambda run: close_year(run, chunk=17)).run_one()
+    in_sets, told_in_sets = outcome(year, population), traces(year, population)
+    assert ended(year, job) == {"planned": len(population), "proposed": len(population), "left": 0}
+    assert {values[7] for values in in_sets.values()} >= {"EXCELLENT", "COMPETENT", "INCOMPETENT", None}
+    assert sum(values[10] == ["QUOTA_FULL"] for values in in_sets.values()) > 0
+    assert sum(values[7] == "EXCELLENT" for values in in_sets.values()) == 6
+
+    best_first = sorted(population, key=lambda each: (-in_sets[each][4], each))
+    back(year, population)
+    for each in best_first:
+        with year.city.acting(ASSESSOR.subject, "ORG.assess") as uow:
+            version = uow.session.get_one(AnnualRow, each).version
+            bound().annuals.take(uow, each, "propose", ASSESSOR, {}, version)
+            uow.commit()
+    assert outcome(year, population) == in_sets
+    assert traces(year, population) == told_in_sets
+    back(year, population)
+
+
+def test_a_job_that_dies_goes_on_and_does_nothing_twice(
+    year: Year, population: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Died(Exception):
+        """The process is gone."""
+
+    taken, real = itertools.count(), closing._take
+
+    def dying(*args: Any) -> None:
+        if next(taken) == 2:
+            raise Died
+        real(*args)
+
+    monkeypatch.setattr(closing, "_take", dying)
+    job = start(year)
+    with pytest.raises(Refusal, match="DUPLICATE"):
+        start(year)
+    assert runner(year, lambda run: close_year(run, chunk=17)).run_one()
+    half = [each for each, values in outcome(year, population).items() if values[0] == "PROPOSED"]
+    assert len(half) == 34
+    with year.city.acting() as uow:
+        uow.session.execute(update(tables.jobs).where(tables.jobs.c.id == job).values(claimed_until=None))
+        # Somebody acted in between: what changed is left alone.
+        left = next(each for each, values in sorted(outcome(year, population).items()) if values[0] == "VERIFIED")
+        uow.session.execute(
+            update(AnnualRow)
+            .where(AnnualRow.id == left)
+            .values(scores={"ACHIEVEMENT": "1", "BALLOT": "1", "ROUTINE": "1", "LEADER": "1"})
+        )
+        uow.commit()
+    assert runner(year, lambda run: close_year(run, chunk=17)).run_one()
+    assert ended(year, job) == {"planned": len(population), "proposed": len(population) - 1, "left": 1}
+    found = outcome(year, population)
+    assert {values[0] for each, values in found.items() if each != left} == {"PROPOSED"}
+    assert found[left][0] == "VERIFIED"
+    told = [event.subject for event in year.city.outbox() if event.type == "assessment.annual.proposed.v1"]
+    assert len(told) == len(set(told)) == len(population) - 1
+
+
+def test_what_concerns_the_officer_is_left_out(year: Year, population: list[str]) -> None:
+    back(year, population)
+    own = officer("assessor", "ORG.assess", unit="N-0", units=frozenset({"N-0", "N-1"}))
+    with year.city.acting(own.subject) as uow:
+        start_closing(uow, own, YEAR, "CADRE")
+        uow.commit()
+    assert runner(year, close_year).run_one()
+    with year.city.engine.connect() as connection:
+        units = connection.execute(select(AnnualRow.unit).where(AnnualRow.state == "PROPOSED").distinct()).scalars()
+        assert set(units) == {"N-1"}
+
+
+def test_the_api_starts_a_job_and_tells_how_it_ended(year: Year) -> None:
+    client = Client(year.city)
+    answer = client.post(ASSESSOR_CLAIMS, "/annual-closings", {"year": 2019})
+    assert (answer.status_code, answer.json["state"]) == (202, "QUEUED")
+    assert runner(year, close_year).run_one()
+    done = client.get(ASSESSOR_CLAIMS, answer.headers["Location"]).json
+    assert (done["state"], done["result"]) == ("DONE", {"planned": 0, "proposed": 0, "left": 0})
+    assert client.get(ASSESSOR_CLAIMS, f"/annual-closings/{some_id()}").status_code == 404
