@@ -102,6 +102,14 @@ def test_an_entry_stands_only_when_another_confirmed_it(city: City, person: str)
     assert codes(city, person, "PROMOTE", date(2024, 3, 2)) == [(EFFECT, "2025-03-01")]
 
 
+def test_an_entry_that_is_confirmed_too_late_is_marked(city: City, person: str) -> None:
+    entered = city.open(city.cases.sanctions, DISC, an_entry(date(2024, 3, 1), cadre=person))
+    assert not entered.recorded_late
+    city.clock.set(noon(2024, 3, 11))
+    done, _ = city.take(city.cases.sanctions, entered, "confirm", SECOND_DISC)
+    assert (done.recorded_on, done.recorded_late) == (date(2024, 3, 11), True)
+
+
 def test_a_wrong_entry_is_discarded_and_taken_up_again(city: City, person: str) -> None:
     sanctions = city.cases.sanctions
     entered = city.open(sanctions, DISC, an_entry(date(2024, 3, 1), cadre=person))
@@ -251,6 +259,29 @@ def test_a_revoked_sanction_leaves_the_duty_to_restore(city: City, person: str) 
     assert refusal(city, sanctions, case, "modify", SECOND_DISC, {"cause": "APPEAL", "decision_no": "x"}) == (
         "INVALID_TRANSITION"
     )
+
+
+def test_what_is_heavier_is_carried_out_within_a_month(city: City, person: str) -> None:
+    sanctions = city.cases.sanctions
+    at(city, noon(2024, 3, 4))
+    light = recorded(city, date(2024, 3, 1), cadre=person, kind="WARNING")
+    heavy = recorded(city, date(2024, 3, 1), cadre=person, kind="REMOVAL", decision_no="另一决定")
+
+    def due(case: Any) -> list[Any]:
+        table = tables.deadlines.c
+        rows = city.rows(
+            tables.deadlines,
+            table.ref == f"sanction/{case.id}",
+            table.kind == "sanction.execution",
+            table.state == "ARMED",
+        )
+        return [row.due_at for row in rows]
+
+    assert (due(light), due(heavy)) == ([], [midnight(2024, 4, 2)])
+    assert refusal(city, sanctions, heavy, "note_executed", ORG, {"executed_on": date(2024, 3, 5)}) == "DATE_RANGE"
+    done, _ = city.take(sanctions, heavy, "note_executed", ORG, {"executed_on": date(2024, 3, 4)})
+    assert (done.executed_on, due(heavy)) == (date(2024, 3, 4), [])
+    assert refusal(city, sanctions, heavy, "note_executed", ORG) == "DUPLICATE"
 
 
 def test_the_system_records_at_once_what_a_case_led_to(city: City, person: str) -> None:

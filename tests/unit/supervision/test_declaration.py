@@ -60,6 +60,7 @@ LEADS_ON = {
         *((state, "near_end", state) for state in IN_FORCE),
         *((state, "expire", "EXPIRED") for state in IN_FORCE),
         *((state, "serve", state) for state in STANDING),
+        *((state, "note_executed", state) for state in STANDING),
         *((state, "reckon", state) for state in STANDING),
         *((state, "revoke", "REVOKED") for state in STANDING),
     },

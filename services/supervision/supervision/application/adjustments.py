@@ -20,10 +20,10 @@ from supervision.persistence.models import AdjustmentRow, CadreRow, FindingRow, 
 from supervision.schemas.published import adjustment_state
 from supervision.schemas.requests import (
     AdjustmentDecision,
-    AdjustmentExecution,
     AdjustmentProposal,
     AdjustmentRecommendation,
     AdjustmentTalk,
+    Execution,
 )
 from supervision.schemas.responses import AdjustmentView
 
@@ -55,7 +55,7 @@ def adjustments(rulebook: Rulebook, sanctions: Cases) -> Cases:
             "recommend": AdjustmentRecommendation,
             "decide": AdjustmentDecision,
             "talk": AdjustmentTalk,
-            "execute": AdjustmentExecution,
+            "execute": Execution,
         },
         facts=facts,
         after={"execute": take_effect, "reverse": undo},
@@ -81,16 +81,9 @@ def open_adjustment(
     `adjustment.reasons_of` says which they are. It is a proposal: people verify, recommend and decide. Raises Refusal as
     a proposal by people does; an adjustment that this recall or measure led to before is returned as it is.
     """
-    row = AdjustmentRow
-    before = uow.session.scalars(
-        select(row).where(
-            row.cadre == cadre,
-            row.recall == recall if recall else row.measure == measure,
-            row.state.in_((*UNDECIDED, *STANDING)),
-        )
-    ).first()
-    if before is not None:
-        return before
+    led = _led_to(uow, cadre, recall, measure)
+    if led is not None:
+        return led
     source = "RECALL" if recall else "MEASURE"
     reasons = list(reason_codes) or list(adjustments.rules(uow.clock.today())["adjustment.reasons_of"][source])
     form = {
@@ -103,6 +96,17 @@ def open_adjustment(
         "measure": measure,
     }
     return adjustments.open(uow, system_actor("supervision"), form)
+
+
+def _led_to(uow: UnitOfWork, cadre: str, recall: str | None, measure: str | None) -> AdjustmentRow | None:
+    """Return the adjustment to which the recall or measure led before, if one stands."""
+    row = AdjustmentRow
+    if recall is None and measure is None:
+        return None
+    same = row.recall == recall if recall is not None else row.measure == measure
+    return uow.session.scalars(
+        select(row).where(row.cadre == cadre, same, row.state.in_((*UNDECIDED, *STANDING)))
+    ).first()
 
 
 def facts(uow: UnitOfWork, case: AdjustmentRow, action: str, form: Mapping[str, Any]) -> AdjustmentFacts:

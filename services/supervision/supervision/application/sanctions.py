@@ -31,6 +31,7 @@ from supervision.domain.sanction import (
 from supervision.persistence.models import CadreRow, SanctionRow
 from supervision.schemas.published import sanction_state
 from supervision.schemas.requests import (
+    Execution,
     RightsRestored,
     SanctionEntry,
     SanctionModification,
@@ -67,6 +68,7 @@ def sanctions(rulebook: Rulebook) -> Cases:
             "revise": SanctionEntry,
             "modify": SanctionModification,
             "extend_watch": WatchExtension,
+            "note_executed": Execution,
             "restore_rights": RightsRestored,
         },
         facts=facts,
@@ -100,7 +102,7 @@ def _facts(
             others=_others(uow, case.id, cadre, regime),
             **lengths(rulebook, form),
         )
-    if action not in SANCTION.actions or action in ("serve", "near_end", "expire", "take_effect"):
+    if action not in SANCTION.actions or action in ("serve", "note_executed", "near_end", "expire", "take_effect"):
         return SanctionFacts()
     if action in _MEASURED:
         measured = {

@@ -91,6 +91,7 @@ class Sanction(Protocol):
     recorded_on: date | None
     recorded_late: bool
     served_on: date | None
+    executed_on: date | None
     affects_use: bool
     affects_use_from: date | None
     revisions: list[dict[str, Any]]
@@ -130,6 +131,13 @@ class SanctionMachine(StateMachine):
     confirm = ENTERED.to(RECORDED)
     take_effect = RECORDED.to(IN_EFFECT)
     serve = (
+        RECORDED.to(RECORDED)
+        | IN_EFFECT.to(IN_EFFECT)
+        | MODIFIED.to(MODIFIED)
+        | POST_WATCH.to(POST_WATCH)
+        | EXPIRED.to(EXPIRED)
+    )
+    note_executed = (
         RECORDED.to(RECORDED)
         | IN_EFFECT.to(IN_EFFECT)
         | MODIFIED.to(MODIFIED)
@@ -234,7 +242,7 @@ def enter(step: Step) -> None:
     case.effective_on = form.get("effective_on", case.decided_on)
     case.conduct_on = form.get("conduct_on")
     case.offences = form.get("offences", 1)
-    case.restored_on = case.recorded_on = case.served_on = case.affects_use_from = None
+    case.restored_on = case.recorded_on = case.served_on = case.executed_on = case.affects_use_from = None
     case.affects_use, case.revisions = False, []
     refuse_marked([case.legal_basis, case.decision_no], step.rules)
     _check_kind(step)
@@ -249,8 +257,14 @@ def enter(step: Step) -> None:
             decision_no=case.decision_no,
         )
     set_length(step, form.get("months"))
+    case.recorded_late = _is_late(step)
+
+
+def _is_late(step: Step) -> bool:
+    """Say whether people let the time to enter a decision pass; what a case of ours led to is entered with it."""
+    case: Sanction = step.case
     last = step.rule("sanction.record_period").last_day(case.decided_on).day
-    case.recorded_late = step.at.date() > last
+    return not step.actor.system and step.at.date() > last
 
 
 def _check_kind(step: Step) -> None:
@@ -427,12 +441,29 @@ def confirm(step: Step) -> None:
     facts: SanctionFacts = step.facts
     reckon_end(case, facts.others)
     case.recorded_on = step.at.date()
+    case.recorded_late = _is_late(step)
 
 
 def serve(step: Step) -> None:
     """Note when the cadre was served with the notice."""
     case: Sanction = step.case
     case.served_on = step.form["served_on"]
+
+
+def is_executed_once(step: Step) -> None:
+    """Raise 409 `DUPLICATE` where the execution was noted."""
+    case: Sanction = step.case
+    if case.executed_on is not None:
+        raise Refusal("DUPLICATE", zh="已记录执行。", en="The execution was noted.", status=409)
+
+
+def note_executed(step: Step) -> None:
+    """Note when post, rank and pay were changed and the decision filed. Raises 422 `DATE_RANGE`."""
+    case: Sanction = step.case
+    day = step.form.get("executed_on", step.at.date())
+    if day > step.at.date() or day < case.decided_on:
+        raise Refusal("DATE_RANGE", zh="日期不在允许范围内。", en="The day is out of its range.", day=day.isoformat())
+    case.executed_on = day
 
 
 def _keep(step: Step) -> None:
@@ -567,6 +598,13 @@ def _eve(day: date) -> datetime:
     return datetime.combine(day - timedelta(days=1), time.min, ZONE)
 
 
+def executes(step: Step) -> datetime | None:
+    """Return from when the time to carry out the decision runs; None where nothing but the period follows from it."""
+    case: Sanction = step.case
+    carried_out = step.rule(kinds_key(case.regime))[case.kind].get("carried_out", False)
+    return datetime.combine(case.decided_on, time.min, ZONE) if carried_out else None
+
+
 def takes_effect(step: Step) -> datetime | None:
     """Return from when to wait for the day of effect; None where it is in effect."""
     case: Sanction = step.case
@@ -593,7 +631,7 @@ def nears_end(step: Step) -> datetime | None:
 _ENTERS: Final[Mapping[str, Reach]] = {"DISC": Reach.OFFICE, "ORG.supervise": Reach.OFFICE}
 _EVENT: Final = "supervision.sanction.{}.v1"
 EFFECT, EXPIRING, EXPIRY = "sanction.effect", "sanction.expiring", "sanction.expiry"
-USE_REVIEW, RESTORATION = "sanction.use_review", "sanction.restoration"
+USE_REVIEW, RESTORATION, EXECUTION = "sanction.use_review", "sanction.restoration", "sanction.execution"
 _DAYS: Final = (EXPIRING, EXPIRY)
 _TO_THE_END: Final = (
     Arm(kind=EXPIRING, rule="sanction.on_the_day", then="near_end", start=nears_end),
@@ -631,13 +669,24 @@ SANCTION: Final = CaseType(
                 allow=_ENTERS,
                 effect=confirm,
                 event=_EVENT.format("recorded"),
-                arms=(Arm(kind=EFFECT, rule="sanction.on_the_day", then="take_effect", start=takes_effect),),
+                arms=(
+                    Arm(kind=EFFECT, rule="sanction.on_the_day", then="take_effect", start=takes_effect),
+                    Arm(kind=EXECUTION, rule="sanction.execution", warn="deadline.warning", start=executes),
+                ),
                 not_after=("create", "revise"),
             ),
             "take_effect": Action(
                 zh="生效", en="take effect", event=_EVENT.format("in-effect"), arms=_TO_THE_END, closes=(EFFECT,)
             ),
             "serve": Action(zh="送达", en="serve", effect=serve),
+            "note_executed": Action(
+                zh="记录执行",
+                en="note that it was carried out",
+                allow={**_ENTERS, "ORG.cadre": Reach.OFFICE},
+                guards=(is_executed_once,),
+                effect=note_executed,
+                closes=(EXECUTION,),
+            ),
             "extend_watch": Action(
                 zh="延长留党察看",
                 en="extend the watch",
@@ -695,7 +744,7 @@ SANCTION: Final = CaseType(
                 allow=_ENTERS,
                 effect=revoke,
                 event=_EVENT.format("revoked"),
-                closes=(EFFECT, EXPIRING, EXPIRY, USE_REVIEW),
+                closes=(EFFECT, EXPIRING, EXPIRY, USE_REVIEW, EXECUTION),
                 arms=(Arm(kind=RESTORATION, rule="sanction.restoration_period", warn="deadline.warning"),),
                 eyes=2,
                 reason=True,

@@ -254,6 +254,7 @@ class SanctionRow(CaseColumns, Base):
     recorded_on: Mapped[date | None] = mapped_column(Date)
     recorded_late: Mapped[bool] = mapped_column(Boolean)
     served_on: Mapped[date | None] = mapped_column(Date)
+    executed_on: Mapped[date | None] = mapped_column(Date)
     affects_use: Mapped[bool] = mapped_column(Boolean)
     affects_use_from: Mapped[date | None] = mapped_column(Date)
     revisions: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)

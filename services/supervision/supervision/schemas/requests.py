@@ -267,7 +267,7 @@ class AdjustmentTalk(Form):
     summary = fields.String(validate=validate.Length(1, MAX_TEXT))
 
 
-class AdjustmentExecution(Form):
+class Execution(Form):
     """On which day it was carried out; today where it is left out."""
 
     executed_on = fields.Date()

@@ -213,6 +213,7 @@ class SanctionView(CaseView):
     recorded_on = fields.Date(required=True, allow_none=True)
     recorded_late = fields.Boolean(required=True)
     served_on = fields.Date(required=True, allow_none=True)
+    executed_on = fields.Date(required=True, allow_none=True)
     affects_use = fields.Boolean(required=True)
     affects_use_from = fields.Date(required=True, allow_none=True)
     revisions = fields.List(fields.Dict(), required=True)
