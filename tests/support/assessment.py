@@ -189,9 +189,9 @@ class City:
             uow.session.expunge(row)
             return row
 
-    def receive(self, *events: Event) -> list[Event]:
-        """Apply findings' events as the consumer would, in one batch with what they release; return what is published."""
-        subscription = subscriptions(rulebook())[SUPERVISION]
+    def receive(self, *events: Event, queue: str = SUPERVISION) -> list[Event]:
+        """Apply events as the queue's consumer would, in one batch with what they release; return what is published."""
+        subscription = subscriptions(rulebook())[queue]
         with self.acting("consumer") as uow:
             arrivals = [inbox.read(subscription, CONTENT_TYPE, event.to_json()) for event in events]
             report = inbox.apply_batch(uow, subscription, arrivals)

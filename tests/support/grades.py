@@ -16,7 +16,7 @@ from citybus.envelope import Event
 from citybus.http import Tokens, create_app
 from citybus.ids import new_id
 from citybus.testing.keys import AUDIENCE, ISSUER, FakeIssuer
-from tests.support.assessment import City, cadre_row, id_number, roster, rulebook
+from tests.support.assessment import MONDAY, City, cadre_row, id_number, roster, rulebook
 
 ALL = {"units": "*", "unit": "4202-102"}
 ASSESSOR = {"sub": "assessor", "roles": ["ORG.assess"], "scope": ALL}
@@ -106,3 +106,37 @@ def active(city: City, cadre: str) -> set[tuple[Any, ...]]:
         (row.year, row.kind, row.grade, row.reason_code, row.source, tuple(row.findings), row.open_ended)
         for row in city.rows(table, table.c.cadre == cadre, table.c.state == "ACTIVE")
     }
+
+
+def a_sanction(cadre: str, number: str, **changes: Any) -> dict[str, Any]:
+    """Return the state of a sanction: 撤职 of 2025-03-03 for two years, but for `changes`."""
+    made = {
+        "sanction": number,
+        "cadre": cadre,
+        "regime": "GOV",
+        "kind": "REMOVAL",
+        "organ": "DISC",
+        "state": "IN_EFFECT",
+        "decided_on": "2025-03-03",
+        "effective_on": "2025-03-03",
+        "end_on": "2027-03-03",
+        "months": 24,
+        "watch_until": None,
+        "restored_on": None,
+        "affects_use": False,
+    }
+    return made | changes
+
+
+def a_service(document: str, ref: str, cadre: str, day: str) -> Event:
+    """Return the event that a document about `ref` was signed for on a day."""
+    delivery = new_id()
+    data = {
+        "delivery": delivery,
+        "document": document,
+        "ref": ref,
+        "recipient": {"kind": "CADRE", "id": cadre},
+        "state": "SIGNED",
+        "served_on": day,
+    }
+    return an_event("notification.delivery.signed.v1", f"delivery/{delivery}", data, time=MONDAY)

@@ -14,6 +14,7 @@ from assessment.domain.annual import ANNUAL, DECIDED, AnnualFacts, BallotResult,
 from assessment.domain.constraint import Kind, Wanted
 from assessment.domain.deduction import decimal_text
 from assessment.domain.grade import Grade
+from assessment.domain.grade_effect import of_last_year
 from assessment.domain.grading import Limit, SubjectKind, parts, pending
 from assessment.persistence.models import (
     AnnualRecordRow,
@@ -21,6 +22,7 @@ from assessment.persistence.models import (
     AnnualRow,
     BallotSessionRow,
     CadreRow,
+    ConstraintSourceRow,
     QuotaRow,
     RoutineGradeRow,
     SchemeRow,
@@ -75,6 +77,8 @@ def annuals(rulebook: Rulebook, schemes: Cases, quotas: Cases) -> Cases:
         keep_result(uow, step)
         if step.case.cadre is None:
             bind_heads(rulebook, uow, step.case)
+        else:
+            bind_next_year(rulebook, uow, step.case)
 
     def served(uow: UnitOfWork, step: Step) -> None:
         uow.publish(result_served(step.case))
@@ -186,6 +190,14 @@ def bind_heads(rulebook: Rulebook, uow: UnitOfWork, case: AnnualRow) -> None:
     for head in filter(None, uow.session.scalars(heads).all()):
         # A source binds one cadre, and a group may have more than one head.
         set_constraints(uow, f"annual/{case.id}/{head}", head, wanted)
+
+
+def bind_next_year(rulebook: Rulebook, uow: UnitOfWork, case: AnnualRow) -> None:
+    """Let the grade of a cadre's year bind that of the next (A14, last-year rules)."""
+    grade = Grade(case.grade) if case.grade else None
+    wanted = of_last_year(case.year, grade, uow.clock.today(), rulebook.on)
+    if wanted or uow.session.get(ConstraintSourceRow, f"annual/{case.id}") is not None:
+        set_constraints(uow, f"annual/{case.id}", str(case.cadre), wanted)
 
 
 def _group_pending(uow: UnitOfWork, case: AnnualRow) -> bool:

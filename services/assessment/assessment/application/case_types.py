@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
+from assessment.application.absences import absences
 from assessment.application.annuals import annuals
+from assessment.application.appeals import appeals
 from assessment.application.constraints import constraints
 from assessment.application.duty_lists import duty_lists
 from assessment.application.indicators import indicators
@@ -17,7 +19,9 @@ from citybus.cases import Cases
 class CaseTypes:
     """The case types, by what they are."""
 
+    absences: Cases
     annuals: Cases
+    appeals: Cases
     constraints: Cases
     duty_lists: Cases
     indicators: Cases
@@ -33,8 +37,11 @@ def case_types(rulebook: Rulebook) -> CaseTypes:
     """Return all case types, bound to the rules of the city."""
     bound_schemes, bound_quotas = schemes(rulebook), quotas(rulebook)
     lists, reviews = duty_lists(rulebook)
+    bound_annuals = annuals(rulebook, bound_schemes, bound_quotas)
     return CaseTypes(
-        annuals=annuals(rulebook, bound_schemes, bound_quotas),
+        absences=absences(rulebook),
+        annuals=bound_annuals,
+        appeals=appeals(rulebook, bound_annuals),
         constraints=constraints(rulebook),
         duty_lists=lists,
         indicators=indicators(rulebook),

@@ -1,16 +1,27 @@
 """What comes from the bus and by the clock: the queues, and what each of their events and each deadline leads to."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from assessment.application.appeals import know_service
 from assessment.application.apply_correction import handler
+from assessment.application.bind_grade import bind_grade, hold_grade, release_grade
 from assessment.application.case_types import case_types
 from assessment.application.constraints import reconsider
 from assessment.application.correct_annual import RECONSIDER
+from assessment.application.know_matter import know_matter
 from assessment.application.recompute_deduction import recompute_deduction
 from assessment.application.rulebook import Rulebook
 from assessment.application.serve_result import serve_result
-from assessment.schemas.consumed import DeliveryServed, FindingState
+from assessment.domain import grade_effect
+from assessment.domain.constraint import Wanted
+from assessment.schemas.consumed import (
+    AdjustmentState,
+    CaseHold,
+    DeliveryServed,
+    FindingState,
+    SanctionState,
+)
 from citybus import deadlines
 from citybus.cases.timers import handlers
 from citybus.envelope import Event
@@ -20,6 +31,11 @@ from citybus.unit_of_work import UnitOfWork
 
 NOTIFICATION: Final = "assessment.notification"
 SUPERVISION: Final = "assessment.supervision"
+Effect = Callable[[Mapping[str, Any], grade_effect.RulesOn], list[Wanted]]
+
+# Each carries the whole state of its matter; the steps of a kind that are not named here change nothing that binds a grade.
+ADJUSTMENT_STEPS: Final = ("decided", "executed", "reversed", "withdrawn")
+SANCTION_STEPS: Final = ("recorded", "in-effect", "modified", "expired", "revoked")
 
 
 def subscriptions(rulebook: Rulebook) -> dict[str, Subscription]:
@@ -28,14 +44,31 @@ def subscriptions(rulebook: Rulebook) -> dict[str, Subscription]:
     def recompute(uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
         recompute_deduction(rulebook, uow, event, data)
         reconsider(uow, str(data["finding"]), event)
+        know_matter(uow, event, data)
+
+    def binds(effect: Effect) -> Callable[[UnitOfWork, Event, Any], None]:
+        def take_over(uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
+            bind_grade(rulebook, effect, uow, event, data)
+            know_matter(uow, event, data)
+
+        return take_over
 
     annuals = case_types(rulebook).annuals
 
     def serve(uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
         serve_result(annuals, uow, event, data)
+        know_service(uow, event, data)
 
     served = Handler(DeliveryServed(), serve)
     weighed = Handler(FindingState(), recompute)
+    matters = {
+        "adjustment": (Handler(AdjustmentState(), binds(grade_effect.of_adjustment)), ADJUSTMENT_STEPS),
+        "sanction": (Handler(SanctionState(), binds(grade_effect.of_sanction)), SANCTION_STEPS),
+    }
+    holds = {
+        "opened": Handler(CaseHold(), lambda uow, event, data: hold_grade(rulebook, uow, event, data)),
+        "closed": Handler(CaseHold(), release_grade),
+    }
     found = (
         # Each event has the finding's whole state, but an older one must not overwrite a newer: every step is taken in
         # its order. Steps before verification concern nobody's record and only mark their place.
@@ -43,7 +76,11 @@ def subscriptions(rulebook: Rulebook) -> dict[str, Subscription]:
             SUPERVISION,
             Order.EVERY_STEP,
             {f"supervision.finding.{step}.v1": weighed for step in ("verified", "weight-changed")}
+            | {f"supervision.{kind}.{step}.v1": handler for kind, (handler, steps) in matters.items() for step in steps}
+            | {f"supervision.case-hold.{step}.v1": handler for step, handler in holds.items()}
             | hears("supervision"),
+            # Bound as well are subject kinds that bind no grade.
+            ignore_unknown=True,
         ),
         Subscription(
             NOTIFICATION,

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from flask import Response, url_for
 
 from assessment.application import duty_lists, indicators, queries, results
+from assessment.application.appeals import grounds
 from assessment.application.case_types import CaseTypes, case_types
 from assessment.application.close_year import closing, start_closing
 from assessment.application.constraints import READERS as CONSTRAINT_READERS
@@ -19,7 +20,9 @@ from assessment.domain.recorded import shown_classes
 from assessment.persistence.models import BallotSessionRow, CadreRow, RoutineGradeRow, TalkRow, UnitRow
 from assessment.persistence.vault import Vault
 from assessment.schemas.requests import (
+    AbsenceQuery,
     AnnualQuery,
+    AppealQuery,
     BallotForm,
     BoundsLook,
     CadreLook,
@@ -49,6 +52,7 @@ from assessment.schemas.responses import (
     ClosingView,
     DutyListVersions,
     ExplanationView,
+    GroundsView,
     ImportView,
     LinkedItems,
     Opinions,
@@ -104,6 +108,9 @@ def blueprints(rulebook: Rulebook, vault: Vault) -> tuple[Blueprint, ...]:
         blueprint(cases.indicators, query=IndicatorQuery),
         blueprint(cases.joint_reviews, query=JointReviewQuery),
         _beside_duty_lists(cases),
+        blueprint(cases.absences, query=AbsenceQuery),
+        blueprint(cases.appeals, query=AppealQuery),
+        _grounds(cases.appeals),
         blueprint(cases.schemes, query=SchemeQuery),
         blueprint(cases.quotas, query=QuotaQuery),
         blueprint(cases.annuals, query=AnnualQuery),
@@ -314,6 +321,22 @@ def _bounds(rulebook: Rulebook) -> Blueprint:
             found = grade_bounds(uow, str(cadre_id), look["year"], caller(), look["as_of"])
             rules = rulebook.on(uow.clock.today())
             content = bounds_content(str(cadre_id), look["year"], found, rules)
+            uow.commit()
+        return show(content)
+
+    return routes
+
+
+def _grounds(appeals: Cases) -> Blueprint:
+    routes = Blueprint("appeal_grounds", __name__, description="申诉理由 what an appeal says")
+
+    @routes.get("/appeals/<uuid:case_id>/grounds")
+    @requires(*appeals.readers)
+    @routes.response(200, GroundsView)
+    def read(case_id: Any) -> Response:
+        """Read what an appeal says."""
+        with transaction() as uow:
+            content = GroundsView().dump(grounds(appeals, uow, str(case_id), caller()))
             uow.commit()
         return show(content)
 

@@ -447,3 +447,70 @@ class CloseItemRow(Base):
     quota_full: Mapped[bool] = mapped_column(Boolean)
     quota_id: Mapped[str | None] = mapped_column(_ID)
     taken: Mapped[bool] = mapped_column(Boolean)
+
+
+class MatterRow(Base):
+    """A decision of supervision on a cadre, as far as appeals ask for it. `deciders` are the people who took it."""
+
+    __tablename__ = "matters"
+
+    ref: Mapped[str] = mapped_column(Text, primary_key=True)
+    cadre: Mapped[str] = mapped_column(_ID, primary_key=True)
+    scale: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text)
+    what: Mapped[str | None] = mapped_column(Text)
+    decided_on: Mapped[date | None] = mapped_column(Date)
+    deciders: Mapped[list[str]] = mapped_column(ARRAY(Text))
+
+
+class ServedRow(Base):
+    """When a document about a matter was served on a cadre, last."""
+
+    __tablename__ = "served_documents"
+
+    ref: Mapped[str] = mapped_column(Text, primary_key=True)
+    document: Mapped[str] = mapped_column(Text, primary_key=True)
+    cadre: Mapped[str] = mapped_column(Text, primary_key=True)
+    served_on: Mapped[date] = mapped_column(Date)
+
+
+class AppealRow(CaseColumns, Base):
+    """A review or an appeal; `grounds` is text (L4)."""
+
+    __tablename__ = "appeals"
+    __table_args__ = (Index("ix_appeals_subject_ref", "subject_ref"), Index("ix_appeals_cadre", "cadre"))
+
+    type: Mapped[str] = mapped_column(Text)
+    subject_ref: Mapped[str] = mapped_column(Text)
+    scale: Mapped[str] = mapped_column(Text)
+    original: Mapped[str | None] = mapped_column(Text)
+    cadre: Mapped[str] = mapped_column(_ID)
+    grounds: Mapped[str] = mapped_column(Text)
+    review: Mapped[str | None] = mapped_column(_ID, ForeignKey("appeals.id"))
+    service_on: Mapped[date | None] = mapped_column(Date)
+    file_until: Mapped[date | None] = mapped_column(Date)
+    filed_on: Mapped[date] = mapped_column(Date)
+    accepted_on: Mapped[date | None] = mapped_column(Date)
+    due_on: Mapped[date | None] = mapped_column(Date)
+    extended: Mapped[bool] = mapped_column(Boolean)
+    examiner: Mapped[str | None] = mapped_column(Text)
+    decision: Mapped[str | None] = mapped_column(Text)
+    amended_to: Mapped[str | None] = mapped_column(Text)
+    decided_on: Mapped[date | None] = mapped_column(Date)
+    executed_on: Mapped[date | None] = mapped_column(Date)
+    rejected_for: Mapped[str | None] = mapped_column(Text)
+    unit: Mapped[str | None] = column_property(
+        select(CadreRow.unit).where(CadreRow.id == cadre).correlate_except(CadreRow).scalar_subquery()
+    )
+
+
+class AbsenceRow(CaseColumns, Base):
+    """A leave, from its first to its last day, and the unit that it was taken from (L3)."""
+
+    __tablename__ = "absences"
+
+    cadre: Mapped[str] = mapped_column(_ID, ForeignKey("cadres.id"), index=True)
+    unit: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(Text)
+    begins: Mapped[date] = mapped_column(Date)
+    ends: Mapped[date] = mapped_column(Date)

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from assessment.domain.annual import Annual
+from assessment.domain.appeal import Appeal
 from assessment.domain.constraint import Held
 from assessment.domain.deduction import Deduction, decimal_text
 from assessment.domain.duty_list import DutyList
@@ -179,4 +180,21 @@ def indicator_state(case: Indicator) -> dict[str, Any]:
         "lead_unit": case.lead_unit,
         "co_units": list(case.co_units),
         "state": case.state,
+    }
+
+
+def appeal_state(case: Appeal) -> dict[str, Any]:
+    """Return the state of an appeal: what it is about and how it stands, never what it says."""
+    return {
+        "appeal": case.id,
+        "type": case.type,
+        "subject_ref": case.subject_ref,
+        "cadre": case.cadre,
+        "state": case.state,
+        "filed_on": case.filed_on.isoformat(),
+        "due_on": case.due_on and case.due_on.isoformat(),
+        "decision": case.decision,
+        "amended_to": case.amended_to,
+        "decided_on": case.decided_on and case.decided_on.isoformat(),
+        "executed_on": case.executed_on and case.executed_on.isoformat(),
     }

@@ -6,6 +6,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
+from assessment.domain.appeal import Decision, Ground, Type
 from assessment.domain.duty_list import ListKind, OwnerKind, Source
 from assessment.domain.grading import GRADES, SubjectKind
 from assessment.domain.indicator import Level
@@ -461,3 +462,51 @@ class IndicatorQuery(PageQuery):
     year = fields.Integer()
     level = fields.String()
     lead_unit = fields.String()
+
+
+class AppealQuery(PageQuery):
+    """Filters of the list of appeals."""
+
+    cadre = IdText(load_default=None)
+    subject_ref = fields.String(load_default=None)
+    type = fields.String(load_default=None)
+
+
+class AppealFiling(Form):
+    """A review or an appeal against a decision on oneself."""
+
+    type = fields.String(required=True, validate=validate.OneOf([each.value for each in Type]))
+    subject_ref = fields.String(
+        required=True,
+        validate=validate.Regexp(r"[a-z-]{1,32}/[0-9a-f-]{36}\Z"),
+        metadata={"description": "被申请事项 such as annual/<id>, recall/<id>, sanction/<id>"},
+    )
+    grounds = fields.String(required=True, validate=validate.Length(1, 20_000), metadata={"description": "理由"})
+
+
+class AppealRejection(Form):
+    """Why an appeal is not taken."""
+
+    code = fields.String(required=True, validate=validate.OneOf([each.value for each in Ground]))
+
+
+class AppealDecision(Form):
+    """What is decided; what the result is amended to, or replaced by."""
+
+    decision = fields.String(required=True, validate=validate.OneOf([each.value for each in Decision]))
+    amended_to = fields.String(validate=validate.Length(1, 64))
+
+
+class AbsenceQuery(PageQuery):
+    """Filters of the list of leave."""
+
+    cadre = IdText(load_default=None)
+
+
+class AbsenceRecord(Form):
+    """A leave that was taken, from its first to its last day."""
+
+    cadre = IdText(required=True)
+    kind = fields.String(required=True, validate=validate.Length(1, 64))
+    begins = fields.Date(required=True)
+    ends = fields.Date(required=True)

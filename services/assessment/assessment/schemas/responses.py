@@ -305,6 +305,45 @@ class ConstraintView(CaseView):
     cause = fields.String(required=True, allow_none=True)
 
 
+class AbsenceView(CaseView):
+    """A leave."""
+
+    cadre = fields.String(required=True)
+    unit = fields.String(required=True)
+    kind = fields.String(required=True)
+    begins = fields.Date(required=True)
+    ends = fields.Date(required=True)
+
+
+class AppealView(CaseView):
+    """A review or an appeal, without its text."""
+
+    type = fields.String(required=True)
+    subject_ref = fields.String(required=True)
+    original = fields.String(required=True, allow_none=True, metadata={"description": "原结果 what was decided"})
+    cadre = fields.String(required=True)
+    review = fields.String(required=True, allow_none=True, metadata={"description": "the review that it follows"})
+    service_on = fields.Date(required=True, allow_none=True)
+    file_until = fields.Date(required=True, allow_none=True)
+    filed_on = fields.Date(required=True)
+    accepted_on = fields.Date(required=True, allow_none=True)
+    due_on = fields.Date(required=True, allow_none=True)
+    extended = fields.Boolean(required=True)
+    examiner = fields.String(required=True, allow_none=True)
+    decision = fields.String(required=True, allow_none=True)
+    amended_to = fields.String(required=True, allow_none=True)
+    decided_on = fields.Date(required=True, allow_none=True)
+    executed_on = fields.Date(required=True, allow_none=True)
+    rejected_for = fields.String(required=True, allow_none=True)
+    suspends_enforcement = fields.Constant(False)
+
+
+class GroundsView(Schema):
+    """The text of an appeal."""
+
+    grounds = fields.String(required=True)
+
+
 class BoundView(Schema):
     """One constraint in the explanation; `decisive`: the result rests on it."""
 
