@@ -32,9 +32,6 @@ def relay() -> None:
 
 def worker() -> int:
     """Consume into the consumer's database."""
-    import eventlet
-
-    eventlet.monkey_patch()
     from marshmallow import EXCLUDE, Schema, fields
     from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
 
@@ -117,4 +114,12 @@ def api() -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1] == "worker":
+        import eventlet
+
+        eventlet.monkey_patch()
+    from citybus.telemetry import logs
+
+    # As the launcher does: lines of JSON cost a fraction of what logs cost by default.
+    logs.configure("toy", sys.argv[1])
     sys.exit({"relay": relay, "worker": worker, "api": api}[sys.argv[1]]())

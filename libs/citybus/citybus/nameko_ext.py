@@ -18,7 +18,6 @@ This is the only module that knows Nameko's internals. Nothing of Nameko's own m
 a message whose handler failed, and publish outside the transaction.
 """
 
-import gc
 import os
 import random
 import signal
@@ -36,6 +35,7 @@ from eventlet.event import Event as Signal
 from nameko.containers import ServiceContainer, WorkerContext
 from nameko.extensions import DependencyProvider, Entrypoint
 
+from citybus import collector
 from citybus.consumer import Batch, Consumer, Inbound, Misconfigured, UnitFactory
 from citybus.inbox import Subscription
 
@@ -202,23 +202,13 @@ def run_worker(service_cls: type, runtime: Runtime) -> int:
         signal.signal(number, stop)
     try:
         container.start()
-        _ease_collector()
+        collector.ease()
         container.wait()
     except Misconfigured as error:
         log.critical("worker cannot run", error=str(error))
         print(f"{service_cls.name}: {error}", file=sys.stderr)  # type: ignore[attr-defined]  # Nameko's convention
         return os.EX_CONFIG
     return 0
-
-
-def _ease_collector() -> None:
-    """Leave what was loaded at the start out of garbage collection, and collect less often.
-
-    A batch makes many objects that live until its commit; looking at them again and again was an eighth of all work.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
 
 
 def _entrypoints(service_cls: type) -> int:

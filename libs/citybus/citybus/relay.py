@@ -11,6 +11,7 @@ from typing import Final, Protocol
 import orjson
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge
 
+from citybus import collector
 from citybus.broker.publisher import Fate, Limits, Outcome, Outgoing, PikaPublisher, Publisher
 from citybus.leadership import LeaderSession, Leadership, LeadershipLost
 from citybus.outbox import WAKE_UP
@@ -106,7 +107,7 @@ class Pace:
 
     batch: int = 1000
     poll: float = 0.5
-    linger: float = 0.01
+    linger: float = 0.02
     stand_by: float = 0.25
     measure: float = 5.0
     retry_first: float = 1.0
@@ -476,6 +477,7 @@ def run(
     )
     register(relay.checks())
     watch.start()
+    collector.ease()
     try:
         relay.run(stop, alive)
     finally:
