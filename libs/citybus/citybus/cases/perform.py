@@ -114,7 +114,6 @@ class Cases:
         """
         case = self._locked(uow.session, case_id)
         action = self.case_type.actions[name]
-        step = self._step(uow, case, name, actor, form, _history(uow.session, case_id))
         if not actor.system:
             _refuse_role(action, actor)
             _refuse_reach(action.allow, actor, self.scope(case))
@@ -128,6 +127,7 @@ class Cases:
                     given=version,
                 )
         refuse_wrong_state(self.case_type, case.state, name)
+        step = self._step(uow, case, name, actor, form, _history(uow.session, case_id))
         if not actor.system and _offices(action, actor):
             refuse_conflict_of_interest(step, action, self.scope(case))
         self._ask_guards(uow, step, action)
