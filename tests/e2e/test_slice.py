@@ -175,6 +175,26 @@ def test_audit_trails_verify_in_all_four_services(city: City) -> None:
         assert city.rows(service, "SELECT count(*) FROM audit_entries")[0][0] > 10
 
 
+def test_every_consumer_has_taken_in_what_was_told_and_nothing_else(city: City) -> None:
+    done = city.command("reconcile", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    pairs = json.loads(done.stdout)
+    assert {(pair["producer"], pair["queue"]) for pair in pairs} >= {
+        ("assessment", "supervision.assessment"),
+        ("supervision", "assessment.supervision"),
+        ("incentive", "supervision.incentive"),
+        ("notification", "incentive.notification"),
+    }
+    assert all(pair["told"] == pair["taken"] > 0 for pair in pairs), pairs
+
+
+def test_digest_is_the_same_as_long_as_nothing_happens(city: City) -> None:
+    first, second = (city.command("digest", "--json") for _ in range(2))
+    assert first.returncode == 0, first.stderr
+    assert json.loads(first.stdout) == json.loads(second.stdout)
+    assert set(json.loads(first.stdout)) == {"assessment", "supervision", "incentive", "notification"}
+
+
 def test_broker_is_as_the_files_say_and_nothing_is_left_over(city: City) -> None:
     checked = city.command("topology", "check")
     assert checked.returncode == 0, checked.stdout

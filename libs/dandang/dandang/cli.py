@@ -6,7 +6,21 @@ import sys
 import click
 
 from citybus.errors import CityError
-from dandang.commands import audit, clock, contracts, dead, docs, down, prepare, status, token, topology, up
+from dandang.commands import (
+    audit,
+    clock,
+    contracts,
+    dead,
+    digest,
+    docs,
+    down,
+    prepare,
+    reconcile,
+    status,
+    token,
+    topology,
+    up,
+)
 from dandang.commands import slice as the_slice
 from dandang.local import city
 from dandang.local.errors import LocalError
@@ -33,6 +47,8 @@ cli.add_command(status.status)
 cli.add_command(dead.dead)
 cli.add_command(audit.audit)
 cli.add_command(clock.clock)
+cli.add_command(digest.digest)
+cli.add_command(reconcile.reconcile)
 cli.add_command(prepare.prepare)
 cli.add_command(the_slice.play_slice)
 cli.add_command(token.token)

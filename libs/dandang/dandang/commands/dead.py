@@ -176,7 +176,13 @@ def _service(queue: str) -> str:
 @contextmanager
 def _unit(database_url: str, queue: str, reason: str) -> Iterator[UnitOfWork]:
     """Give a unit of work in the database of the queue's service, on the account of whoever runs the command."""
-    service = _service(queue)
+    with unit_of(database_url, _service(queue), reason) as uow:
+        yield uow
+
+
+@contextmanager
+def unit_of(database_url: str, service: str, reason: str) -> Iterator[UnitOfWork]:
+    """Give a unit of work in the database of a service, on the account of whoever runs the command."""
     url = make_url(database_url).set(drivername="postgresql+psycopg2", database=f"city_{service}")
     made = engine(url.render_as_string(hide_password=False), application="dandang")
     context = Context(actor=f"operator:{getpass.getuser()}", roles=("SYSADM",), purpose=reason, correlation_id=new_id())

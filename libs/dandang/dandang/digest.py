@@ -1,0 +1,96 @@
+"""A hash of a service's business state that knows no generated id and no wall time: the same year gives the same hash.
+
+Every row is reckoned as what it says. An id that names a row stands for what that row says; one that names nothing that is
+known stands for itself being there. Instants, sealed values and running numbers are left out.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Connection, text
+
+from citybus import tables
+from citybus.cases.tables import case_approvals
+
+_ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_UNKNOWN: Final = "?"
+ROUNDS: Final = 4
+"""How many rows away a difference is seen through the ids that lead there."""
+
+_MECHANISM: Final = frozenset(table.name for table in tables.metadata.tables.values() if table.name != "case_steps") | {
+    case_approvals.name,
+    "alembic_version",
+}
+_LEFT_OUT: Final = frozenset({"correlation_id", "cause", "event_cause"})
+_COLUMNS: Final = text("""
+    SELECT table_name, column_name FROM information_schema.columns
+    WHERE table_schema = 'public' AND is_identity = 'NO' AND coalesce(column_default, '') NOT LIKE 'nextval%'
+      AND data_type NOT IN ('timestamp with time zone', 'bytea')
+    ORDER BY table_name, ordinal_position
+""")
+
+
+@dataclass
+class Digest:
+    """The hashes of the services that were looked at so far, and what the ids that they brought stand for."""
+
+    services: dict[str, str] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
+    _known: dict[str, str] = field(default_factory=dict)
+
+    def add(self, service: str, connection: Connection) -> str:
+        """Reckon the service whose database this is, and return its hash. Its owner of an id comes before who borrows it."""
+        found = [
+            (table, row) for table, columns in _tables(connection).items() for row in _rows(connection, table, columns)
+        ]
+        labels: dict[str, str] = {}
+        for _ in range(ROUNDS):
+            seen = {**labels, **self._known}
+            labels = {row["id"]: _label(table, row, seen) for table, row in found if _is_id(row.get("id"))}
+        seen = {**labels, **self._known}
+        said = sorted(_label(table, row, seen) for table, row in found)
+        self._known = seen
+        self.rows[service] = len(said)
+        self.services[service] = hashlib.sha256("\n".join(said).encode()).hexdigest()
+        return self.services[service]
+
+
+def _tables(connection: Connection) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for table, column in connection.execute(_COLUMNS):
+        if table not in _MECHANISM and column not in _LEFT_OUT:
+            found.setdefault(table, []).append(column)
+    return found
+
+
+def _rows(connection: Connection, table: str, columns: Iterable[str]) -> list[dict[str, Any]]:
+    listed = ", ".join(f'"{column}"' for column in columns)
+    chosen = text(f'SELECT row_to_json(said) FROM (SELECT {listed} FROM "{table}") AS said')
+    return list(connection.execute(chosen).scalars())
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
+
+
+def _label(table: str, row: Mapping[str, Any], known: Mapping[str, str]) -> str:
+    said = {column: _canonical(value, known) for column, value in row.items() if column != "id" or not _is_id(value)}
+    return hashlib.sha256(orjson.dumps([table, said], option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _canonical(value: Any, known: Mapping[str, str]) -> Any:
+    """Return a value in which every id is replaced by what it stands for; lists that ids had put in order are sorted anew."""
+    if isinstance(value, str):
+        return _ID.sub(lambda match: known.get(match[0], _UNKNOWN), value)
+    if isinstance(value, dict):
+        pairs = ((_canonical(key, known), _canonical(inner, known)) for key, inner in value.items())
+        return dict(sorted(pairs, key=lambda pair: str(pair[0])))
+    if isinstance(value, list):
+        inner = [_canonical(each, known) for each in value]
+        held = any(_ID.search(orjson.dumps(each).decode()) for each in value)
+        return sorted(inner, key=lambda each: orjson.dumps(each, option=orjson.OPT_SORT_KEYS)) if held else inner
+    return value
