@@ -235,7 +235,7 @@ class Year:
             "recipient": {"kind": "CADRE", "id": case.cadre or case.unit},
             "served_on": self.city.clock.today().isoformat(),
         } | changes
-        event = an_event("notification.delivery.signed.v1", f"delivery/{delivery}", data, time=self.city.clock.now())
+        event = an_event("notification.delivery.signed.v2", f"delivery/{delivery}", data, time=self.city.clock.now())
         subscription = subscriptions(rulebook())[NOTIFICATION]
         with self.city.acting("consumer") as uow:
             inbox.apply_batch(uow, subscription, [inbox.read(subscription, CONTENT_TYPE, event.to_json())])

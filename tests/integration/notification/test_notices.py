@@ -74,3 +74,13 @@ def test_who_was_sent_a_notice_is_told_that_the_finding_is_revoked(city: City) -
     city.receive(city.finding("revoked", notified.data["finding"]))
     [correction] = [case for case in city.of(notified) if case.document == Document.FINDING_CORRECTION]
     assert "该问题已撤销" in city.text(correction)
+
+
+def test_a_corrected_grade_is_served_anew_and_each_revision_once(city: City) -> None:
+    approved = matter(city, "assessment.annual.approved.v1", revision=1)
+    city.receive(approved)
+    for step, revision in (("notified", 1), ("corrected", 2), ("notified", 2)):
+        data = {**approved.data, "revision": revision}
+        city.receive(city.event(f"assessment.annual.{step}.v1", approved.subject, data))
+    cases = [case for case in city.of(approved) if case.document == Document.ANNUAL_RESULT]
+    assert sorted(case.occasion for case in cases) == ["revision/1", "revision/2"]

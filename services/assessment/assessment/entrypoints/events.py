@@ -85,7 +85,11 @@ def subscriptions(rulebook: Rulebook) -> dict[str, Subscription]:
         Subscription(
             NOTIFICATION,
             Order.ANY,
-            {f"notification.delivery.{how}.v1": served for how in ("signed", "refused", "substituted")}
+            {
+                f"notification.delivery.{how}.{version}": served
+                for how in ("signed", "refused", "substituted")
+                for version in ("v1", "v2")
+            }
             | hears("notification"),
         ),
     )

@@ -18,10 +18,14 @@ TOLD_ON: Final = "told_on"
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A document that an event brings: its subject is what the document is about, `recipient` reads whom it is for."""
+    """A document that an event brings: its subject is what the document is about, `recipient` reads whom it is for.
+
+    `occasion` tells apart when it is served again on the same matter.
+    """
 
     document: Document
     recipient: Callable[[Mapping[str, Any]], tuple[Recipient, str]]
+    occasion: Callable[[Mapping[str, Any]], str] = lambda _data: ""
 
     def __call__(self, deliveries: Cases, uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
         """Deliver the document, once for each matter."""
@@ -29,7 +33,7 @@ class Notice:
             name: plain(event.time.astimezone(ZONE).date() if name == TOLD_ON else data[name])
             for name in sorted(PARTICULARS[self.document])
         }
-        deliver(deliveries, uow, self.document, event.subject, self.recipient(data), particulars)
+        deliver(deliveries, uow, self.document, event.subject, self.recipient(data), particulars, self.occasion(data))
 
 
 def cadre(data: Mapping[str, Any]) -> tuple[Recipient, str]:
@@ -40,6 +44,11 @@ def cadre(data: Mapping[str, Any]) -> tuple[Recipient, str]:
 def cadre_or_unit(data: Mapping[str, Any]) -> tuple[Recipient, str]:
     """Return the cadre, or for a leading group its unit."""
     return (Recipient.UNIT, data["unit"]) if data["cadre"] is None else cadre(data)
+
+
+def revision(data: Mapping[str, Any]) -> str:
+    """Return which revision of a result is served: one that was corrected is served anew."""
+    return f"revision/{data['revision']}"
 
 
 def plain(value: Any) -> Any:
@@ -56,8 +65,9 @@ NOTICES: Final[Mapping[str, Notice]] = {
     "supervision.measure.approved.v1": Notice(Document.MEASURE_NOTICE, cadre),
     "supervision.sanction.recorded.v1": Notice(Document.SANCTION_NOTICE, cadre),
     "supervision.adjustment.decided.v1": Notice(Document.ADJUSTMENT_NOTICE, cadre),
-    "assessment.annual.approved.v1": Notice(Document.ANNUAL_RESULT, cadre_or_unit),
-    "assessment.annual.notified.v1": Notice(Document.ANNUAL_RESULT, cadre_or_unit),
+    "assessment.annual.approved.v1": Notice(Document.ANNUAL_RESULT, cadre_or_unit, revision),
+    "assessment.annual.corrected.v1": Notice(Document.ANNUAL_RESULT, cadre_or_unit, revision),
+    "assessment.annual.notified.v1": Notice(Document.ANNUAL_RESULT, cadre_or_unit, revision),
     "assessment.appeal.decided.v1": Notice(Document.APPEAL_DECISION, cadre),
     "assessment.appeal.executed.v1": Notice(Document.APPEAL_DECISION, cadre),
 }

@@ -133,7 +133,7 @@ class AdjustmentState(MatterOfCadre):
 
 
 class AnnualState(Anything):
-    """`assessment.annual.approved.v1`, `.notified.v1`: of a cadre, or of a unit's leading group."""
+    """`assessment.annual.approved.v1`, `.notified.v1`, `.corrected.v1`: of a cadre, or of a unit's leading group."""
 
     annual = fields.String(required=True)
     cadre = fields.String(required=True, allow_none=True)
@@ -141,6 +141,7 @@ class AnnualState(Anything):
     year = fields.Integer(required=True)
     grade = fields.String(required=True, allow_none=True)
     grade_status = fields.String(required=True, allow_none=True)
+    revision = fields.Integer(load_default=1)
 
 
 class AppealState(MatterOfCadre):
