@@ -8,10 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from citybus import tables
-from citybus.cases import Actor
 from citybus.errors import Invalid
 from citybus.ids import new_id
-from supervision.application.apply_appeal import apply_appeal
 from supervision.persistence.models import AdjustmentRow, CadreRow
 from tests.support.sanctions import codes, fire, heard, recorded
 from tests.support.supervision import BUREAU, DISC, ORG, City, officer
@@ -56,10 +54,11 @@ def hear(city: City, kind: str, case: Any, appeal: str, state: str, **changes: A
         "decision": None,
         "amended_to": None,
     }
-    event: Any = None
-    with city.acting(Actor("consumer")) as uow:
-        apply_appeal(city.cases, uow, event, data | changes)
-        uow.commit()
+    step = {"UNDER_EXAMINATION": "accepted"}.get(state, state.lower())
+    city.receive(
+        "supervision.assessment",
+        city.event(f"assessment.appeal.{step}.v1", f"appeal/{appeal}", data | changes),
+    )
 
 
 def test_a_sanction_falls_on_review(city: City, person: str) -> None:

@@ -436,7 +436,7 @@ _WARN: Final = "appeal.warning"
 _EVENT: Final = "assessment.appeal.{}.v1"
 _BODIES: Final[Mapping[str, Reach]] = MappingProxyType({"ORG.appeal": Reach.OFFICE, "FAIRCOMM": Reach.OFFICE})
 _PARTY: Final[Mapping[str, Reach]] = MappingProxyType({"CADRE": Reach.SELF})
-CONSUMED: Final[frozenset[str]] = frozenset()
+CONSUMED: Final = frozenset({"filed", "accepted", "decided", "executed", "rejected", "withdrawn"})
 """The steps whose event some queue is bound to."""
 
 

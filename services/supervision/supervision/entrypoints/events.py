@@ -8,6 +8,7 @@ from citybus.envelope import Event
 from citybus.freshness import hears
 from citybus.inbox import Handler, Order, Subscription
 from citybus.unit_of_work import UnitOfWork
+from supervision.application.apply_appeal import apply_appeal
 from supervision.application.apply_tolerance import apply_tolerance
 from supervision.application.case_types import CaseTypes
 from supervision.application.know_roster import know_cadre, know_unit
@@ -15,6 +16,7 @@ from supervision.application.know_tolerance import know_tolerance
 from supervision.application.serve_finding import serve_finding
 from supervision.application.serve_notice import serve_notice
 from supervision.schemas.consumed import (
+    AppealState,
     CadreRegistered,
     DeliveryServed,
     ToleranceEffective,
@@ -35,6 +37,8 @@ TOLERANCE_STEPS: Final = (
     "withdrawn",
 )
 
+APPEAL_STEPS: Final = ("filed", "accepted", "decided", "executed", "rejected", "withdrawn")
+
 
 def subscriptions(bound: CaseTypes) -> dict[str, Subscription]:
     """Return the subscription of each of the service's queues, by the queue's name."""
@@ -48,6 +52,7 @@ def subscriptions(bound: CaseTypes) -> dict[str, Subscription]:
             serve_notice(cases, uow, event, data)
 
     served = Handler(DeliveryServed(), serve)
+    appealed = Handler(AppealState(), upon(bound, apply_appeal))
     found = (
         Subscription(
             "supervision.assessment",
@@ -55,6 +60,7 @@ def subscriptions(bound: CaseTypes) -> dict[str, Subscription]:
             {
                 "assessment.unit.registered.v1": Handler(UnitRegistered(), know_unit),
                 "assessment.cadre.registered.v1": Handler(CadreRegistered(), know_cadre),
+                **{f"assessment.appeal.{step}.v1": appealed for step in APPEAL_STEPS},
                 **hears("assessment"),
             },
         ),

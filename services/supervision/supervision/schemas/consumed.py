@@ -53,3 +53,14 @@ class DeliveryServed(_Consumed):
     ref = fields.String(required=True)
     recipient = fields.Nested(Recipient, required=True)
     served_on = fields.Date(required=True, allow_none=True)
+
+
+class AppealState(_Consumed):
+    """`assessment.appeal.*.v1`: a review or an appeal as it is now, about the matter `subject_ref`."""
+
+    appeal = fields.UUID(required=True)
+    type = fields.String(required=True)
+    subject_ref = fields.String(required=True)
+    state = fields.String(required=True)
+    decision = fields.String(required=True, allow_none=True, validate=validate.OneOf(("UPHELD", "AMENDED", "REVOKED")))
+    amended_to = fields.String(required=True, allow_none=True)
