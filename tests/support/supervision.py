@@ -63,6 +63,10 @@ ORG = officer("org-1", "ORG.supervise", unit="420200-ORG")
 DISC = officer("disc-1", "DISC", unit="420200-DISC")
 ORG_SECOND = officer("org-2", "ORG.supervise", unit="420200-ORG")
 MEDIA = officer("media-1", "MEDIA", unit="420200-MEDIA")
+EDU = officer("edu-1", "ORG.edu", unit="420200-ORG")
+COMM = officer("comm-1", "COMM", unit="420200-COMM")
+TRAINER = officer("trainer-1", "TRAINER", unit="420200-SCHOOL")
+UNITHEAD = Actor("head-1", frozenset({"UNITHEAD"}), units=frozenset(), unit=BUREAU, person="cadre-head")
 
 
 @cache
@@ -236,6 +240,14 @@ class City:
     def bulletins(self) -> Cases:
         return self.cases.bulletins
 
+    @property
+    def recalls(self) -> Cases:
+        return self.cases.recalls
+
+    @property
+    def training_classes(self) -> Cases:
+        return self.cases.training_classes
+
     def acting(self, actor: Actor) -> UnitOfWork:
         return self.units(Context(actor.subject, tuple(sorted(actor.roles)), "test", "correlation"))
 
@@ -301,6 +313,7 @@ class City:
         """Return the event that a tolerance case about a finding took a step."""
         state = step_.upper().replace("-", "_")
         data = {"case": case, "finding": about.id, "state": state, "decision": None, "factor": None} | changes
+        data = {"case": case, "finding": about.id, "state": step_.upper(), "decision": None, "factor": None} | changes
         return self.event(f"incentive.tolerance.{step_}.v1", f"tolerance/{case}", data)
 
     def with_evidence(self, content: bytes = PDF) -> str:
@@ -391,6 +404,8 @@ def start_city(database: ServiceDatabase) -> Iterator[City]:
     with city.acting(RECORDER) as uow:
         for service in ("assessment", "incentive", "notification"):
             note_heartbeat(uow.session, service, datetime.now(UTC))
+        note_heartbeat(uow.session, "assessment", datetime.now(UTC))
+        note_heartbeat(uow.session, "incentive", datetime.now(UTC))
         uow.session.add_all(UnitRow(code=code, name=code, kind="CITY_DEPT") for code in (BUREAU, DISTRICT, OFFICE))
         members = {LEAD: BUREAU, DIRECT: BUREAU, STRANGER: DISTRICT, "member-1": OFFICE, "member-2": DISTRICT}
         uow.session.add_all(CadreRow(id=person, unit=unit) for person, unit in members.items())

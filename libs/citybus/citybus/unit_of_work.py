@@ -1,7 +1,8 @@
 """One transaction of a service: business rows, outgoing events and audit entries are one commit, or none."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,7 +19,8 @@ from citybus.outbox import Draft, Origin
 class Context:
     """On whose account a transaction acts, and why: a person's request, an event, a deadline or a job.
 
-    `actor` is a subject id or `system:<service>`; `purpose` says in a word or two what for.
+    `actor` is a subject id or `system:<service>`; `purpose` says in a word or two what for. `correlation_named`: the
+    correlation comes from elsewhere; false where it was made up for a request that named none.
     """
 
     actor: str
@@ -27,6 +29,7 @@ class Context:
     correlation_id: str
     causation_id: str | None = None
     traceparent: str | None = None
+    correlation_named: bool = True
 
 
 def context_of(event: Event, service: str) -> Context:
@@ -80,6 +83,16 @@ class UnitOfWork:
     def caused_by(self, event: Event) -> None:
         """Act because of `event` from here on: its correlation goes on, and it is the cause of what is published."""
         self.context = context_of(event, self._source.rpartition("/")[2])
+
+    @contextmanager
+    def under(self, correlation_id: str) -> Iterator[None]:
+        """Act under this correlation within the block: that of the business which goes on."""
+        before = self.context
+        self.context = replace(before, correlation_id=correlation_id, correlation_named=True)
+        try:
+            yield
+        finally:
+            self.context = before
 
     def publish(self, draft: Draft) -> None:
         """Add an event to this transaction, on account of the present context."""

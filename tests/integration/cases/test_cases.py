@@ -89,6 +89,27 @@ def refused(units: Units, cases: Cases, case: Any, action: str, actor: Actor, **
     return caught.value
 
 
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [(False, "correlation"), (True, "a later one")],
+    ids=["a later request goes on under the case's", "but not where it names one"],
+)
+def test_the_correlation_of_a_case_goes_on(units: Units, cases: Cases, named: bool, expected: str) -> None:
+    case = opened(units, cases)
+    with units(Context("clerk", (), "test", "a later one", correlation_named=named)) as uow:
+        cases.take(uow, case.id, "submit", CLERK, {}, 1)
+        uow.commit()
+        (event,) = uow.published
+        entries = tables.audit_entries.c
+        entry = uow.session.execute(
+            select(entries.correlation_id).where(
+                entries.action == "permit.submit", entries.target == f"permit/{case.id}"
+            )
+        ).scalar_one()
+    # The audit's entry is found by what the request's answer says.
+    assert (event.correlationid, entry) == (expected, "a later one")
+
+
 def test_a_transition_writes_case_step_audit_and_event_in_one_commit(units: Units, cases: Cases) -> None:
     case = opened(units, cases)
     done, events = taken(units, cases, case, "submit", CLERK)

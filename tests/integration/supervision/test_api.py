@@ -32,6 +32,9 @@ SECOND = {"sub": "officer-3", "roles": ["ORG"], "scope": EVERYWHERE}
 COMMISSION = {"sub": "disc-1", "roles": ["DISC"], "scope": {"units": "*", "unit": "420200-DISC"}}
 PARTY = {"sub": "user-lead", "roles": ["CADRE"], "scope": {"units": [], "unit": BUREAU, "person": LEAD}}
 OTHER_PARTY = {"sub": "user-direct", "roles": ["CADRE"], "scope": {"units": [], "unit": BUREAU, "person": DIRECT}}
+RECALLER = {"sub": "org-1", "roles": ["ORG.supervise"], "scope": {"units": "*", "unit": "420200-ORG"}}
+TRAINING = {"sub": "edu-1", "roles": ["ORG.edu"], "scope": {"units": "*", "unit": "420200-ORG"}}
+COMMITTEE = {"sub": "comm-1", "roles": ["COMM"], "scope": {"units": "*", "unit": "420200-COMM"}}
 HEAD = {"sub": "head", "roles": ["UNITHEAD"], "scope": {"units": [BUREAU], "unit": BUREAU}}
 
 DRAFT = {
@@ -376,6 +379,8 @@ def test_the_routes_are_these(client: Client, city: City) -> None:
         ("GET", "/evidence/<string(length=64):digest>"),
         ("GET", "/findings/<uuid:case_id>/pleas"),
         ("GET", "/inspections/<uuid:case_id>/report"),
+        ("GET", "/recall-suggestions"),
+        ("GET", "/recalls/<uuid:case_id>/texts"),
         ("GET", "/signals"),
         ("POST", "/eligibility/checks"),
         ("POST", "/evidence"),
@@ -395,7 +400,60 @@ def test_each_commands_events_keep_the_requests_correlation_id(client: Client, c
     assert event.correlationid == "correlation-of-the-request"
 
 
+def test_the_events_of_a_case_share_a_correlation_id_where_requests_name_none(client: Client, city: City) -> None:
+    case = client.create("findings", DRAFT)
+    client.take(OFFICER, case, "notify")
+    client.take(OFFICER, case, "reject", {"reason": "不属实"})
+    assert len({event.correlationid for event in city.outbox(f"finding/{case['id']}")}) == 1
+
+
 def test_time_is_the_citys(client: Client, city: City) -> None:
     city.clock.advance(timedelta(days=30))
     case = notified(client)
     assert client.get(OFFICER, f"/findings/{case['id']}").json["notified_on"] == date(2024, 4, 3).isoformat()
+
+
+def test_scenario_03_a_recall_in_a_matter_of_discipline_is_refused_and_the_commission_hears(
+    client: Client, city: City
+) -> None:
+    finding = client.create("findings", DRAFT | {"reason_codes": ["TAKING_GIFTS"]})
+    body = {"cadre": LEAD, "findings": [finding["id"]]}
+    first = client.post(RECALLER, "/recalls", body, key="scenario-3")
+    assert problem(first) == (422, "DISCIPLINE_THRESHOLD")
+    again = client.post(RECALLER, "/recalls", body, key="scenario-3")
+    assert (again.status_code, again.data, again.headers["Idempotent-Replayed"]) == (422, first.data, "true")
+    items = client.get(COMMISSION, "/signals?limit=200").json["items"]
+    assert [item["finding"] for item in items].count(finding["id"]) == 1
+    assert client.get(RECALLER, "/recalls").json["items"] == []
+
+
+def test_a_recall_goes_its_way_through_the_api(client: Client, city: City) -> None:
+    finding = city.verified()
+    body = {"cadre": LEAD, "findings": [finding.id], "text": "建议召回"}
+    suggested = {item["cadre"]: item for item in client.get(RECALLER, "/recall-suggestions").json["items"]}
+    assert finding.id in suggested[LEAD]["findings"]
+    assert 2 in suggested[LEAD]["circumstances"]
+    made = client.post(RECALLER, "/recalls", body)
+    assert (made.status_code, made.json["state"], made.json["circumstances"]) == (201, "PROPOSED", [2])
+    path = made.headers["Location"]
+    assert LEAD not in {item["cadre"] for item in client.get(RECALLER, "/recall-suggestions").json["items"]}
+    assert problem(client.get(PARTY, path)) == (403, "DATA_SCOPE")
+    told = client.post(RECALLER, f"{path}/notify", If_Match='"1"')
+    assert told.json["notified_on"] == city.clock.today().isoformat()
+    actions = {action["action"]: action for action in client.get(COMMITTEE, path).json["actions"]}
+    assert actions["approve"]["why"]["code"] == "PLEA_WINDOW_OPEN"
+    assert client.post(PARTY, f"{path}/plea", {"text": "说明情况"}, If_Match='"2"').status_code == 200
+    assert client.post(COMMITTEE, f"{path}/approve", If_Match='"3"').json["state"] == "APPROVED"
+    starts = (city.clock.today() + timedelta(days=7)).isoformat()
+    plan = {"title": "第一期", "place": "党校", "starts": starts, "capacity": 1, "trainers": ["trainer-1"]}
+    group = client.post(TRAINING, "/training-classes", plan).json
+    opened = client.post(TRAINING, f"/training-classes/{group['id']}/open", If_Match='"1"')
+    assert opened.json["state"] == "OPEN"
+    enrolled = client.post(TRAINING, f"{path}/enrol", {"class": group["id"]}, If_Match='"4"')
+    assert (enrolled.json["state"], enrolled.json["class"]) == ("ENROLLED", group["id"])
+    assert problem(client.post(TRAINING, f"{path}/enrol", {"class": "x"}, If_Match='"5"')) == (400, "VALIDATION")
+    texts = client.get(RECALLER, f"{path}/texts").json["items"]
+    assert [text["kind"] for text in texts] == ["PROPOSAL", "PLEA"]
+    handed = client.post(COMMISSION, f"{path}/to-discipline", {"case_no": "9号"}, If_Match='"5"')
+    assert (handed.json["state"], "9号" in handed.text) == ("TRANSFERRED", False)
+    assert [text["kind"] for text in client.get(COMMISSION, f"{path}/texts").json["items"]][-1] == "DISCIPLINE_CASE"

@@ -9,6 +9,7 @@ import supervision
 from citybus.http.problems import COMMON
 from supervision.application.case_types import bind
 from supervision.domain import adjustment
+from supervision.domain.recall import RECALL
 from supervision.entrypoints.problems import PROBLEMS
 from tests.support.supervision import MONDAY, rulebook
 
@@ -17,6 +18,8 @@ PACKAGE = Path(supervision.__file__).parent
 
 IN_FORCE = ("IN_EFFECT", "MODIFIED", "POST_WATCH")
 STANDING = ("RECORDED", *IN_FORCE, "EXPIRED")
+OPEN_RECALLS = RECALL.states.keys() - {"RESTORED", "ADJUSTED", "REMOVED", "DEMOTED", "CANCELLED", "TRANSFERRED"}
+WHILE_OBSERVING = ("extend", "report_month", "miss_month", "warn_unit", "review", "unit_opinion")
 LEADS_ON = {
     "adjustment": {
         ("PROPOSED", "start_verification", "VERIFYING"),
@@ -63,6 +66,40 @@ LEADS_ON = {
         *((state, "note_executed", state) for state in STANDING),
         *((state, "reckon", state) for state in STANDING),
         *((state, "revoke", "REVOKED") for state in STANDING),
+    },
+    "recall": {
+        ("PROPOSED", "notify", "NOTIFIED"),
+        ("NOTIFIED", "serve", "NOTIFIED"),
+        ("NOTIFIED", "plea", "NOTIFIED"),
+        ("NOTIFIED", "approve", "APPROVED"),
+        ("APPROVED", "enrol", "ENROLLED"),
+        ("ENROLLED", "start", "IN_TRAINING"),
+        ("IN_TRAINING", "reflect", "IN_TRAINING"),
+        ("IN_TRAINING", "pass_phase", "IN_TRAINING"),
+        ("IN_TRAINING", "advance", "IN_TRAINING"),
+        ("IN_TRAINING", "complete", "TRAINING_PASSED"),
+        ("IN_TRAINING", "fail", "TRAINING_FAILED"),
+        ("TRAINING_FAILED", "retrain", "ENROLLED"),
+        ("TRAINING_FAILED", "conclude", "EVALUATED"),
+        ("TRAINING_PASSED", "observe", "OBSERVING"),
+        ("OBSERVING", "evaluate", "EVALUATED"),
+        ("EVALUATED", "restore", "RESTORED"),
+        ("EVALUATED", "adjust", "ADJUSTED"),
+        ("EVALUATED", "remove", "REMOVED"),
+        ("EVALUATED", "demote", "DEMOTED"),
+        *(("OBSERVING", action, "OBSERVING") for action in WHILE_OBSERVING),
+        *((state, "cancel", "CANCELLED") for state in OPEN_RECALLS),
+        *((state, "to_discipline", "TRANSFERRED") for state in OPEN_RECALLS),
+        *((state, "undo", "CANCELLED") for state in ("RESTORED", "ADJUSTED", "REMOVED", "DEMOTED")),
+    },
+    "training-class": {
+        ("PLANNED", "revise", "PLANNED"),
+        ("PLANNED", "open", "OPEN"),
+        ("OPEN", "staff", "OPEN"),
+        ("OPEN", "enlarge", "OPEN"),
+        ("OPEN", "start", "RUNNING"),
+        ("RUNNING", "staff", "RUNNING"),
+        ("RUNNING", "complete", "COMPLETED"),
     },
     "inspection": {
         ("PLANNED", "revise", "PLANNED"),
@@ -157,7 +194,13 @@ def test_every_rule_of_the_pack_is_asked_for() -> None:
 def test_every_catalogue_is_bilingual() -> None:
     rules = rulebook().on(MONDAY.date())
     catalogues = [key for key in rules if key.startswith(("adjustment.reasons.", "sanction.kinds."))]
-    for key in ("inspection.themes", "finding.types", "finding.reason_codes", *catalogues):
+    for key in (
+        "inspection.themes",
+        "finding.types",
+        "finding.reason_codes",
+        *("recall.circumstances", "training.phases"),
+        *catalogues,
+    ):
         for code, entry in rules[key].items():
             assert all((entry["zh"], entry["en"])), f"{key} {code}"
 
@@ -169,8 +212,10 @@ def test_what_is_above_the_discipline_threshold_is_in_the_catalogues() -> None:
 
 
 def test_the_ten_circumstances_of_recall_are_among_the_reason_codes() -> None:
-    codes = rulebook().on(MONDAY.date())["finding.reason_codes"]
+    rules = rulebook().on(MONDAY.date())
+    codes = rules["finding.reason_codes"]
     assert sorted(entry["recall"] for entry in codes.values() if "recall" in entry) == list(range(1, 11))
+    assert sorted(rules["recall.circumstances"]) == list(range(1, 11))
 
 
 def test_the_domain_imports_no_machinery() -> None:

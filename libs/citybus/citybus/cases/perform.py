@@ -249,11 +249,13 @@ class Cases:
         """Write all that goes with a transition: its history, deadlines, audit entry and event."""
         case, session = step.case, uow.session
         subject = self.case_type.subject(case)
+        # What people do on a case later goes on under the correlation with which it was opened, unless they name one.
+        thread = uow.context.correlation_id if uow.context.correlation_named else case.correlation_id
         for kind in action.closes:
             if kind != firing:
                 deadlines.satisfy(session, kind, subject)
         for arm in action.arms:
-            _arm(session, step, arm, subject, uow.context.correlation_id)
+            _arm(session, step, arm, subject, thread)
         packs = sorted(step.cited)
         session.execute(
             insert(case_steps).values(
@@ -276,20 +278,21 @@ class Cases:
             subject,
             written={"from": source, "to": case.state, "version": case.version, "fields": sorted(step.form)},
         )
-        if action.event:
-            uow.publish(
-                Draft(
-                    type=action.event,
-                    subject=subject,
-                    data=self.payload(case),
-                    dataclass=self.case_type.dataclass,
-                    rulepack=" ".join(packs) or None,
-                    mandatory=action.mandatory,
+        with uow.under(thread):
+            if action.event:
+                uow.publish(
+                    Draft(
+                        type=action.event,
+                        subject=subject,
+                        data=self.payload(case),
+                        dataclass=self.case_type.dataclass,
+                        rulepack=" ".join(packs) or None,
+                        mandatory=action.mandatory,
+                    )
                 )
-            )
-        hook = self.after.get(step.action)
-        if hook:
-            hook(uow, step)
+            hook = self.after.get(step.action)
+            if hook:
+                hook(uow, step)
 
     def _refuse_same_eyes(self, session: Session, step: Step, action: Action) -> Sequence[Any]:
         approvals = session.execute(

@@ -61,6 +61,7 @@ def context() -> Context:
         purpose=purpose or str(request.endpoint),
         correlation_id=tie.id,
         traceparent=tie.traceparent,
+        correlation_named=tie.named,
     )
 
 

@@ -17,10 +17,14 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{
 
 @dataclass(frozen=True, slots=True)
 class Correlation:
-    """What ties a request to what it caused: our id, and the W3C trace context that came with it."""
+    """What ties a request to what it caused: our id, and the W3C trace context that came with it.
+
+    `named` says that the sender chose the id.
+    """
 
     id: str
     traceparent: str | None
+    named: bool = True
 
 
 def begin() -> None:
@@ -30,6 +34,7 @@ def begin() -> None:
     g.correlation = Correlation(
         id=sent if _ID.fullmatch(sent) else new_id(),
         traceparent=trace if _TRACEPARENT.fullmatch(trace) else None,
+        named=_ID.fullmatch(sent) is not None,
     )
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(correlation_id=g.correlation.id)

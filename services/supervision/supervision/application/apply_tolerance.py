@@ -10,16 +10,18 @@ from citybus.unit_of_work import UnitOfWork
 from supervision.application.adjustments import drop_tolerated
 from supervision.application.case_types import CaseTypes
 from supervision.application.know_tolerance import know_tolerance
+from supervision.application.recalls import cancel_ungrounded
 from supervision.application.take_back import take_back
 from supervision.domain.finding import is_lighter
+from supervision.domain.recall import TOLERANCE
 from supervision.persistence.models import FindingRow
 
 
 def apply_tolerance(bound: CaseTypes, uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
     """Take the step `apply_tolerance`, unless the case was denied or eases nothing that is not eased already.
 
-    What was made public about the finding is withdrawn as the rules say for the decision; adjustments that rest on
-    nothing else fall.
+    What was made public about the finding is withdrawn as the rules say for the decision; adjustments and
+    recalls that rest on nothing else fall.
 
     Raises Invalid: `UNKNOWN_FINDING`, `FACTOR_MISSING` (granted, but by how much is not said).
     """
@@ -38,3 +40,4 @@ def apply_tolerance(bound: CaseTypes, uow: UnitOfWork, event: Event, data: Mappi
     form = {"case": str(data["case"]), "factor": data["factor"]}
     bound.findings.take(uow, finding.id, "apply_tolerance", system_actor("supervision"), form)
     drop_tolerated(bound.adjustments, uow, finding.id)
+    cancel_ungrounded(bound.recalls, uow, finding.id, TOLERANCE)

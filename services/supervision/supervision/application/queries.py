@@ -79,5 +79,7 @@ def catalogue(rules: Rules) -> dict[str, Any]:
         "sanction_kinds": {regime.value: entries(kinds_key(regime)) for regime in Regime},
         "adjustment_reasons": {basis.value: entries(f"adjustment.reasons.{basis.lower()}") for basis in Basis},
         "adjustment_ways": {basis.value: list(rules[f"adjustment.ways.{basis.lower()}"]) for basis in Basis},
+        "recall_circumstances": entries("recall.circumstances"),
+        "training_phases": entries("training.phases"),
         "weights": {str(severity): points(rules[weight_key(severity)]) for severity in SEVERITIES},
     }

@@ -1,4 +1,4 @@
-"""Note that a decision was served on the cadre whom it concerns, when notification says so (N3)."""
+"""Note that a notice was served on the cadre whom it concerns, when notification says so (N3)."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -11,7 +11,11 @@ from citybus.envelope import Event
 from citybus.errors import Invalid
 from citybus.unit_of_work import UnitOfWork
 
-NOTICES: Final[Mapping[str, str]] = {"SANCTION_NOTICE": "sanction", "ADJUSTMENT_NOTICE": "adjustment"}
+NOTICES: Final[Mapping[str, str]] = {
+    "ADJUSTMENT_NOTICE": "adjustment",
+    "RECALL_NOTICE": "recall",
+    "SANCTION_NOTICE": "sanction",
+}
 
 log = structlog.get_logger(__name__)
 

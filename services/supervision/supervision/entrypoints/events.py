@@ -48,7 +48,7 @@ def subscriptions(bound: CaseTypes) -> dict[str, Subscription]:
 
     def serve(uow: UnitOfWork, event: Event, data: Any) -> None:
         serve_finding(bound.findings, uow, event, data)
-        for cases in (bound.adjustments, bound.sanctions):
+        for cases in (bound.adjustments, bound.recalls, bound.sanctions):
             serve_notice(cases, uow, event, data)
 
     served = Handler(DeliveryServed(), serve)

@@ -18,8 +18,10 @@ from supervision.application import queries
 from supervision.application.adjustments import texts
 from supervision.application.case_types import CaseTypes
 from supervision.application.eligibility import check_many
+from supervision.application.recalls import texts as recall_texts
 from supervision.application.rulebook import Rulebook
 from supervision.application.store_evidence import store_evidence
+from supervision.application.suggest_recalls import suggestions
 from supervision.domain.evidence import MAX_UPLOAD
 from supervision.persistence.models import SignalRow
 from supervision.schemas.requests import EligibilityQuestion, EligibilityQuestions
@@ -30,6 +32,8 @@ from supervision.schemas.responses import (
     EligibilityView,
     EvidenceView,
     Pleas,
+    RecallSuggestions,
+    RecallTexts,
     ReportView,
     SignalView,
 )
@@ -74,6 +78,14 @@ class CaseHoldQuery(PageQuery):
     cadre = fields.String()
 
 
+class RecallQuery(PageQuery):
+    """Filters of the list of recalls."""
+
+    cadre = fields.String()
+    unit = fields.String()
+    class_id = fields.UUID()
+
+
 class EvidenceUpload(Schema):
     """One file of evidence, as the part `file` of a form."""
 
@@ -86,7 +98,11 @@ def blueprints(bound: CaseTypes, rulebook: Rulebook) -> tuple[Blueprint, ...]:
         blueprint(bound.inspections, query=InspectionQuery),
         blueprint(bound.findings, query=FindingQuery),
         blueprint(bound.bulletins),
+        blueprint(bound.recalls, query=RecallQuery),
+        blueprint(bound.training_classes),
         _texts(bound.inspections, bound.findings),
+        _recall_texts(bound.recalls),
+        _recall_suggestions(rulebook),
         _evidence(rulebook),
         _signals(),
         _catalogue(rulebook),
@@ -120,6 +136,38 @@ def _texts(inspections: Cases, findings: Cases) -> Blueprint:
             content = Pleas().dump({"items": queries.pleas(findings, uow, str(case_id), caller())})
             uow.commit()
         return show(content)
+
+    return routes
+
+
+def _recall_texts(recalls: Cases) -> Blueprint:
+    routes = Blueprint("recall_texts", __name__, description="召回材料 texts of recalls")
+
+    @routes.get("/recalls/<uuid:case_id>/texts")
+    @requires(*recalls.readers)
+    @routes.response(200, RecallTexts)
+    def texts(case_id: Any) -> Response:
+        """Read the texts of a recall: officers those of the case, trainers self-criticisms, others their own."""
+        with transaction() as uow:
+            content = RecallTexts().dump({"items": recall_texts(recalls, uow, str(case_id), caller())})
+            uow.commit()
+        return show(content, headers={"Cache-Control": "no-store"})
+
+    return routes
+
+
+def _recall_suggestions(rulebook: Rulebook) -> Blueprint:
+    routes = Blueprint("recall_suggestions", __name__, url_prefix="/recall-suggestions", description="召回建议")
+
+    @routes.get("")
+    @requires("ORG.supervise")
+    @routes.response(200, RecallSuggestions)
+    def listing() -> Response:
+        """List whom a recall might concern, by the findings that call for one. It opens and decides nothing."""
+        with transaction() as uow:
+            content = RecallSuggestions().dump({"items": suggestions(rulebook, uow, caller())})
+            uow.commit()
+        return show(content, headers={"Cache-Control": "no-store"})
 
     return routes
 

@@ -19,6 +19,7 @@ from sqlalchemy import (
     SmallInteger,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -29,6 +30,7 @@ from citybus.tables import NAMING
 _ID = UUID(as_uuid=False)
 _INSTANT = DateTime(timezone=True)
 _POINTS = Numeric(8, 4)
+_SCORE = Numeric(5, 2)
 
 
 class Base(DeclarativeBase):
@@ -309,3 +311,84 @@ class AdjustmentRow(CaseColumns, Base):
     sanction: Mapped[str | None] = mapped_column(_ID)
     appeal: Mapped[str | None] = mapped_column(_ID)
     appealed_on: Mapped[date | None] = mapped_column(Date)
+
+
+class RecallRow(CaseColumns, Base):
+    """A recall (S12 to S14); its texts are in `recall_texts`. A cadre has one open recall at most."""
+
+    __tablename__ = "recalls"
+    __table_args__ = (
+        Index("ix_recalls_findings", "findings", postgresql_using="gin"),
+        Index("ix_recalls_unit", "unit"),
+        Index("ix_recalls_class_id", "class_id"),
+        Index(
+            "uq_recalls_open",
+            "cadre",
+            unique=True,
+            postgresql_where=text(
+                "state NOT IN ('RESTORED', 'ADJUSTED', 'REMOVED', 'DEMOTED', 'CANCELLED', 'TRANSFERRED')"
+            ),
+        ),
+    )
+
+    cadre: Mapped[str] = mapped_column(Text, index=True)
+    unit: Mapped[str] = mapped_column(Text)
+    findings: Mapped[list[str]] = mapped_column(ARRAY(_ID))
+    circumstances: Mapped[list[int]] = mapped_column(ARRAY(Integer))
+    proposed_on: Mapped[date] = mapped_column(Date)
+    notified_on: Mapped[date | None] = mapped_column(Date)
+    served_on: Mapped[date | None] = mapped_column(Date)
+    plea_until: Mapped[date | None] = mapped_column(Date)
+    pleaded_on: Mapped[date | None] = mapped_column(Date)
+    approved_on: Mapped[date | None] = mapped_column(Date)
+    class_id: Mapped[str | None] = mapped_column(_ID, ForeignKey("training_classes.id"))
+    trainers: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    attempt: Mapped[int] = mapped_column(Integer)
+    phases: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    reflected: Mapped[int] = mapped_column(Integer)
+    failed_on: Mapped[date | None] = mapped_column(Date)
+    observe_from: Mapped[date | None] = mapped_column(Date)
+    observe_until: Mapped[date | None] = mapped_column(Date)
+    observe_months: Mapped[int | None] = mapped_column(Integer)
+    extensions: Mapped[int] = mapped_column(Integer)
+    reports: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    unit_warned_on: Mapped[date | None] = mapped_column(Date)
+    mid_score: Mapped[Decimal | None] = mapped_column(_SCORE)
+    mid_review_on: Mapped[date | None] = mapped_column(Date)
+    unit_score: Mapped[Decimal | None] = mapped_column(_SCORE)
+    final_score: Mapped[Decimal | None] = mapped_column(_SCORE)
+    evaluated_on: Mapped[date | None] = mapped_column(Date)
+    proposal: Mapped[str | None] = mapped_column(Text)
+    outcome: Mapped[str | None] = mapped_column(Text)
+    outcome_on: Mapped[date | None] = mapped_column(Date)
+    cancel_reason: Mapped[str | None] = mapped_column(Text)
+    closed_on: Mapped[date | None] = mapped_column(Date)
+
+
+class RecallTextRow(Base):
+    """A text of a recall (L4): an answer, a self-criticism, a report, an evaluation. It stays here."""
+
+    __tablename__ = "recall_texts"
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    recall_id: Mapped[str] = mapped_column(_ID, ForeignKey("recalls.id"), index=True)
+    kind: Mapped[str] = mapped_column(Text)
+    attempt: Mapped[int] = mapped_column(Integer)
+    month: Mapped[str | None] = mapped_column(Text)
+    author: Mapped[str] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime] = mapped_column(_INSTANT)
+
+
+class TrainingClassRow(CaseColumns, Base):
+    """A training class (S13); who is in it is told by the recalls."""
+
+    __tablename__ = "training_classes"
+    __table_args__ = (CheckConstraint("capacity > 0", name="capacity"),)
+
+    title: Mapped[str] = mapped_column(Text)
+    place: Mapped[str] = mapped_column(Text)
+    starts: Mapped[date] = mapped_column(Date)
+    ends: Mapped[date] = mapped_column(Date)
+    capacity: Mapped[int] = mapped_column(Integer)
+    trainers: Mapped[list[str]] = mapped_column(ARRAY(Text))

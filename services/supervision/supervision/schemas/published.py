@@ -1,5 +1,6 @@
 """The data of the events that supervision publishes; their contracts are in contracts/schemas."""
 
+from datetime import date
 from typing import Any
 
 from citybus.clock import ZONE
@@ -8,9 +9,12 @@ from supervision.domain.bulletin import Bulletin
 from supervision.domain.case_hold import CaseHold
 from supervision.domain.finding import Finding
 from supervision.domain.inspection import Inspection, Kind
+from supervision.domain.observation import missed
 from supervision.domain.points import points
+from supervision.domain.recall_record import Recall
 from supervision.domain.sanction import Sanction
 from supervision.domain.signal import Signal
+from supervision.domain.training import phases_passed
 
 
 def inspection_state(case: Inspection) -> dict[str, Any]:
@@ -122,3 +126,33 @@ def adjustment_state(case: Adjustment) -> dict[str, Any]:
         "decided_on": case.decided_on and case.decided_on.isoformat(),
         "executed_on": case.executed_on and case.executed_on.isoformat(),
     }
+
+
+def recall_state(case: Recall) -> dict[str, Any]:
+    """Return the state of a recall: codes and days, never a text nor a score."""
+    return {
+        "recall": case.id,
+        "cadre": case.cadre,
+        "unit": case.unit,
+        "findings": list(case.findings),
+        "circumstances": list(case.circumstances),
+        "state": case.state,
+        "proposed_on": case.proposed_on.isoformat(),
+        "notified_on": _day(case.notified_on),
+        "plea_until": _day(case.plea_until),
+        "approved_on": _day(case.approved_on),
+        "class": case.class_id,
+        "attempt": case.attempt,
+        "phases_passed": phases_passed(case),
+        "observe_from": _day(case.observe_from),
+        "observe_until": _day(case.observe_until),
+        "reports_missed": missed(case),
+        "proposal": case.proposal,
+        "outcome": case.outcome,
+        "outcome_on": _day(case.outcome_on),
+        "cancel_reason": case.cancel_reason,
+    }
+
+
+def _day(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()

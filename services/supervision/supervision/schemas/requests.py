@@ -271,3 +271,79 @@ class Execution(Form):
     """On which day it was carried out; today where it is left out."""
 
     executed_on = fields.Date()
+
+
+class RecallProposal(Form):
+    """A proposal to recall a cadre (S12), on findings; the circumstances are theirs."""
+
+    cadre = _code(required=True)
+    findings = fields.List(fields.UUID(), required=True, validate=[validate.Length(1, 50), _distinct])
+    text = fields.String(validate=validate.Length(1, MAX_TEXT), metadata={"description": "召回理由 why it is proposed"})
+
+
+class Enrolment(Form):
+    """The class in which a recalled cadre is enrolled."""
+
+    training_class = fields.UUID(required=True, data_key="class")
+
+
+class PhaseResult(Form):
+    """The result of a phase of training (S13): score, and attendance in per cent."""
+
+    phase = fields.Integer(required=True, strict=True, validate=validate.Range(1))
+    score = fields.Decimal(required=True, places=2, metadata={"description": "阶段成绩 0 to 100"})
+    attendance = fields.Decimal(required=True, places=2, metadata={"description": "出勤率 in per cent"})
+
+
+class ObservationPlan(Form):
+    """How many months the observation lasts (S14); without it, as many as the rules suggest."""
+
+    months = fields.Integer(strict=True)
+
+
+class LongerObservation(Form):
+    """How many months the observation lasts in all, from now on."""
+
+    months = fields.Integer(required=True, strict=True)
+
+
+class MonthlyReport(Form):
+    """The unit's report of a month of observation."""
+
+    month = fields.String(required=True, validate=validate.Regexp(r"\d{4}-(0[1-9]|1[0-2])\Z"))
+    text = fields.String(required=True, validate=validate.Length(1, MAX_TEXT))
+
+
+class Marked(Form):
+    """A score with its explanation: of the review, of the unit, of the evaluation."""
+
+    score = fields.Decimal(required=True, places=2, metadata={"description": "评分 0 to 100"})
+    text = fields.String(required=True, validate=validate.Length(1, MAX_TEXT))
+
+
+class DisciplineCase(Form):
+    """The number under which the discipline commission goes on; it is kept apart (L4)."""
+
+    text = fields.String(required=True, validate=validate.Length(1, 200), data_key="case_no")
+
+
+class ClassPlan(Form):
+    """A training class (S13); its last day follows from its first. Trainers are given by their subject."""
+
+    title = fields.String(required=True, validate=validate.Length(1, 200))
+    place = fields.String(required=True, validate=validate.Length(1, 200))
+    starts = fields.Date(required=True)
+    capacity = fields.Integer(required=True, strict=True, validate=validate.Range(1, 500))
+    trainers = _codes(required=True, metadata={"description": "教员 subjects of the trainers"})
+
+
+class Trainers(Form):
+    """Who trains a class from now on."""
+
+    trainers = _codes(required=True, metadata={"description": "教员 subjects of the trainers"})
+
+
+class Seating(Form):
+    """How many seats a class has from now on."""
+
+    capacity = fields.Integer(required=True, strict=True, validate=validate.Range(1, 500))

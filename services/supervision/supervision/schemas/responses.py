@@ -161,6 +161,8 @@ class Catalogue(Schema):
         keys=fields.String(), values=fields.List(fields.Nested(CatalogueEntry)), required=True
     )
     adjustment_ways = fields.Dict(keys=fields.String(), values=fields.List(fields.String()), required=True)
+    recall_circumstances = fields.List(fields.Nested(CatalogueEntry), required=True)
+    training_phases = fields.List(fields.Nested(CatalogueEntry), required=True)
     weights = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
 
 
@@ -264,3 +266,102 @@ class AdjustmentTexts(Schema):
     adjustment = fields.String(attribute="id", required=True)
     opinion = fields.String(required=True, allow_none=True)
     talk_summary = fields.String(required=True, allow_none=True)
+
+
+class PhaseView(Schema):
+    """A result of a phase of training; `why` says what was too low."""
+
+    attempt = fields.Integer(required=True)
+    phase = fields.Integer(required=True)
+    score = fields.String(required=True)
+    attendance = fields.String(required=True)
+    passed = fields.Boolean(required=True)
+    why = fields.String(required=True, allow_none=True)
+    on = fields.String(required=True)
+
+
+class MonthView(Schema):
+    """A month of observation that the unit reports on."""
+
+    month = fields.String(required=True)
+    due = fields.String(required=True)
+    submitted_on = fields.String(required=True, allow_none=True)
+    missed = fields.Boolean(required=True)
+
+
+class RecallView(CaseView):
+    """A recall; its texts have a route of their own. `proposal` decides nothing."""
+
+    cadre = fields.String(required=True)
+    unit = fields.String(required=True)
+    findings = fields.List(fields.String(), required=True)
+    circumstances = fields.List(fields.Integer(), required=True)
+    proposed_on = fields.Date(required=True)
+    notified_on = fields.Date(required=True, allow_none=True)
+    served_on = fields.Date(required=True, allow_none=True)
+    plea_until = fields.Date(required=True, allow_none=True)
+    pleaded_on = fields.Date(required=True, allow_none=True)
+    approved_on = fields.Date(required=True, allow_none=True)
+    training_class = fields.String(attribute="class_id", data_key="class", required=True, allow_none=True)
+    attempt = fields.Integer(required=True)
+    phases = fields.List(fields.Nested(PhaseView), required=True)
+    failed_on = fields.Date(required=True, allow_none=True)
+    observe_from = fields.Date(required=True, allow_none=True)
+    observe_until = fields.Date(required=True, allow_none=True)
+    observe_months = fields.Integer(required=True, allow_none=True)
+    reports = fields.List(fields.Nested(MonthView), required=True)
+    unit_warned_on = fields.Date(required=True, allow_none=True)
+    mid_score = Points(required=True, allow_none=True)
+    mid_review_on = fields.Date(required=True, allow_none=True)
+    unit_score = Points(required=True, allow_none=True)
+    final_score = Points(required=True, allow_none=True)
+    evaluated_on = fields.Date(required=True, allow_none=True)
+    proposal = fields.String(required=True, allow_none=True)
+    outcome = fields.String(required=True, allow_none=True)
+    outcome_on = fields.Date(required=True, allow_none=True)
+    cancel_reason = fields.String(required=True, allow_none=True)
+    closed_on = fields.Date(required=True, allow_none=True)
+
+
+class RecallText(Schema):
+    """One text of a recall."""
+
+    id = fields.String(required=True)
+    kind = fields.String(required=True)
+    attempt = fields.Integer(required=True)
+    month = fields.String(required=True, allow_none=True)
+    author = fields.String(required=True)
+    text = fields.String(required=True)
+    at = fields.AwareDateTime(required=True)
+
+
+class RecallTexts(Schema):
+    """The texts of a recall that the reader may see, oldest first."""
+
+    items = fields.List(fields.Nested(RecallText), required=True)
+
+
+class RecallSuggestion(Schema):
+    """A cadre whom a recall might concern, and why."""
+
+    cadre = fields.String(required=True)
+    unit = fields.String(required=True)
+    findings = fields.List(fields.String(), required=True)
+    circumstances = fields.List(fields.Integer(), required=True)
+
+
+class RecallSuggestions(Schema):
+    """Whom a recall might concern, those with most findings first."""
+
+    items = fields.List(fields.Nested(RecallSuggestion), required=True)
+
+
+class TrainingClassView(CaseView):
+    """A training class; who is in it is told by the recalls alone."""
+
+    title = fields.String(required=True)
+    place = fields.String(required=True)
+    starts = fields.Date(required=True)
+    ends = fields.Date(required=True)
+    capacity = fields.Integer(required=True)
+    trainers = fields.List(fields.String(), required=True)
