@@ -10,6 +10,7 @@ from citybus import tables
 from citybus.cases import Actor
 from citybus.errors import Invalid, Refusal
 from citybus.ids import new_id
+from supervision.application.apply_appeal import apply_appeal
 from supervision.application.eligibility import reasons
 from supervision.application.recalls import texts
 from supervision.persistence.models import AdjustmentRow, RecallRow
@@ -293,6 +294,34 @@ def test_tolerance_on_the_only_ground_cancels_a_recall(city: City, recalls: Reca
     assert (event.type, event.data["cancel_reason"]) == ("supervision.recall.cancelled.v1", "TOLERANCE")
     # It belongs to the tolerance case, whose consequences are watched under one correlation.
     assert (event.correlationid, event.causationid) == (effective.correlationid, effective.id)
+
+
+@pytest.mark.parametrize("decision", ["REVOKED", "UPHELD"])
+@pytest.mark.parametrize("outcome", [None, "restore", "demote"])
+def test_an_appeal_that_succeeds_undoes_a_recall(
+    city: City, recalls: Recalls, outcome: str | None, decision: str
+) -> None:
+    case = recalls.evaluated("50" if outcome == "demote" else "90")
+    if outcome:
+        case = recalls.take(case, outcome, COMM, reason="决定")
+    data = {
+        "appeal": new_id(),
+        "type": "APPEAL",
+        "subject_ref": f"recall/{case.id}",
+        "state": "DECIDED",
+        "decision": decision,
+        "amended_to": None,
+    }
+    with city.acting(ORG) as uow:
+        apply_appeal(city.cases, uow, city.event("assessment.appeal.decided.v1", "appeal/a", data), data)
+        uow.commit()
+    done = city.again(case)
+    if decision == "UPHELD":
+        assert (done.state, done.version) == (case.state, case.version)
+        return
+    assert (done.state, done.cancel_reason, barred(city)) == ("CANCELLED", "APPEAL", [])
+    left = city.rows(AdjustmentRow, AdjustmentRow.recall == case.id)
+    assert [row.state for row in left] == (["WITHDRAWN"] if outcome == "demote" else [])
 
 
 def test_a_recall_stands_on_what_tolerance_left(city: City, recalls: Recalls) -> None:

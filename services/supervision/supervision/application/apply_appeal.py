@@ -1,9 +1,10 @@
-"""Do what a review or an appeal came to, for the sanctions and adjustments that assessment handles appeals about (A16)."""
+"""Do what a review or an appeal came to, for the sanctions, adjustments and recalls that appeals are about (A16)."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import structlog
+from sqlalchemy import select
 
 from citybus.cases import Cases
 from citybus.cases.perform import system_actor
@@ -12,7 +13,9 @@ from citybus.errors import Invalid, Refusal
 from citybus.unit_of_work import UnitOfWork
 from supervision.application.adjustments import open_adjustment
 from supervision.application.case_types import CaseTypes
+from supervision.domain.recall import APPEAL
 from supervision.domain.sanction import Cause
+from supervision.persistence.models import AdjustmentRow
 
 OPEN: Final = frozenset({"FILED", "ACCEPTED", "UNDER_EXAMINATION"})
 _SETTLED: Final = frozenset({"REJECTED", "WITHDRAWN"})
@@ -32,6 +35,8 @@ def apply_appeal(bound: CaseTypes, uow: UnitOfWork, event: Event, data: Mapping[
         _about_sanction(bound.sanctions, uow, case_id, data)
     elif kind == "adjustment":
         _about_adjustment(bound.adjustments, uow, case_id, data)
+    elif kind == "recall" and data["state"] in _DECIDED and data["decision"] == "REVOKED":
+        _about_recall(bound, uow, case_id, str(data["appeal"]))
 
 
 def _case(cases: Cases, uow: UnitOfWork, case_id: str) -> Any:
@@ -90,3 +95,15 @@ def _about_adjustment(adjustments: Cases, uow: UnitOfWork, case_id: str, data: M
             "basis": case.basis,
         }
         _or_leave_to_people(uow, f"adjustment/{case_id}", lambda: open_adjustment(adjustments, uow, **again))
+
+
+def _about_recall(bound: CaseTypes, uow: UnitOfWork, case_id: str, appeal: str) -> None:
+    """Cancel the recall, open or decided, and take back the adjustment that it led to."""
+    case, number = _case(bound.recalls, uow, case_id), {"reason": f"appeal/{appeal}"}
+    for action in ("cancel", "undo"):
+        _take(bound.recalls, uow, case, action, {"cause": APPEAL, **number})
+    row = AdjustmentRow
+    led_to = select(row).where(row.recall == case.id).order_by(row.id).with_for_update()
+    for adjustment in uow.session.scalars(led_to).all():
+        for action in ("withdraw", "reverse"):
+            _take(bound.adjustments, uow, adjustment, action, number)
