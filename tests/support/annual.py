@@ -99,6 +99,11 @@ class Year:
                     party_member=True,
                     manage_level="CITY",
                     categories=list(categories),
+                    effective_on=date(2019, 5, 1),
+                    version=1,
+                    created_at=uow.clock.now(),
+                    changed_at=uow.clock.now(),
+                    correlation_id="correlation",
                     registered_at=uow.clock.now(),
                     import_id=uow.session.scalar(select(ImportRow.id).limit(1)),
                 )

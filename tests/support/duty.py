@@ -104,6 +104,11 @@ class Clerk:
         assert answer.status_code == 200, answer.json
         return answer.json
 
+    def take_as(self, who: Any, path: str, action: str, body: Any = None) -> tuple[int, str | None]:
+        """Take a step, or try to; return the status and the code of the refusal, None where there is none."""
+        answer = self.take(who, path, action, body)
+        return answer.status_code, None if answer.status_code == 200 else answer.json["code"]
+
     def refused(self, who: Any, path: str, action: str, body: Any = None) -> tuple[int, str]:
         """Try a step that is refused; return the status and the code."""
         answer = self.take(who, path, action, body)
@@ -168,6 +173,24 @@ def a_list(**changes: Any) -> SimpleNamespace:
         "review": None,
         "amendments": 0,
         "amendment": None,
+    }
+    return SimpleNamespace(**made | changes)
+
+
+def a_cadre(**changes: Any) -> SimpleNamespace:
+    """Return a registered cadre."""
+    made = {
+        "id": "cadre-1",
+        "state": "ACTIVE",
+        "name": "赵甲（虚构）",
+        "birth": date(1980, 3, 15),
+        "unit": OWN,
+        "post": "副局长",
+        "post_since": date(2019, 5, 1),
+        "rank": "COUNTY_DEPUTY",
+        "manage_level": "CITY",
+        "categories": ["CIVIL_SERVANT"],
+        "effective_on": date(2019, 5, 1),
     }
     return SimpleNamespace(**made | changes)
 

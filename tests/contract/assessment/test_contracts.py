@@ -11,6 +11,7 @@ import pytest
 
 from assessment.domain.annual import ANNUAL
 from assessment.domain.appeal import APPEAL
+from assessment.domain.cadre import CADRE as CADRE_CASE
 from assessment.domain.constraint import CONSTRAINT
 from assessment.domain.deduction import Responsibility, Role, deduct
 from assessment.domain.duty_list import DUTY_LIST
@@ -63,7 +64,7 @@ PUBLISHED = [
 ]
 DECLARED = {
     action.event: (action.mandatory, case_type.dataclass, case_type.kind)
-    for case_type in (ANNUAL, APPEAL, CONSTRAINT, DUTY_LIST, INDICATOR, JOINT_REVIEW, QUOTA, SCHEME)
+    for case_type in (ANNUAL, APPEAL, CADRE_CASE, CONSTRAINT, DUTY_LIST, INDICATOR, JOINT_REVIEW, QUOTA, SCHEME)
     for action in (case_type.create, *case_type.actions.values())
     if action.event
 }

@@ -15,7 +15,7 @@ from citybus.envelope import Event
 from citybus.errors import Invalid
 from citybus.ids import new_id
 from citybus.inbox import Order
-from incentive.persistence.models import CadreRow, EffectRow, FindingRow
+from incentive.persistence.models import CadreRow, EffectRow, FindingRow, StandingPartRow
 from tests.support.incentive import (
     BUREAU,
     DIRECT,
@@ -79,6 +79,19 @@ def test_the_roster_keeps_what_is_registered_last_and_no_names(city: City) -> No
     events = [city.registered(person, unit) for unit in (BUREAU, DISTRICT)]
     city.receive("assessment", *reversed(events))
     assert city.rows(CadreRow.__table__, CadreRow.id == person) == [(person, DISTRICT)]
+
+
+def test_a_change_of_post_moves_the_unit_and_who_left_is_off_the_roster(city: City) -> None:
+    person = new_id()
+    registered = city.registered(person)
+    moved = dict(registered.data) | {"unit": DISTRICT, "state": "ACTIVE"}
+    city.receive("assessment", registered)
+    city.receive("assessment", city.event("assessment.cadre.post-changed.v1", registered.subject, moved))
+    assert city.rows(CadreRow.__table__, CadreRow.id == person) == [(person, DISTRICT)]
+    left = city.event("assessment.cadre.left.v1", registered.subject, moved | {"state": "LEFT"})
+    city.receive("assessment", left)
+    (part,) = city.rows(StandingPartRow.__table__, StandingPartRow.subject == registered.subject)
+    assert (part.data["on_roster"], part.data["unit"]) == (False, DISTRICT)
 
 
 def test_units_are_let_pass(city: City) -> None:

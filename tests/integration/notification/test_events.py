@@ -54,6 +54,15 @@ def test_everybody_responsible_is_sent_a_notice_of_their_own(city: City) -> None
     assert "直接分管责任" in texts[1]
 
 
+def test_a_change_of_post_moves_the_address(city: City) -> None:
+    person = new_id()
+    data = {"cadre": person, "name": "赵丁", "unit": BUREAU}
+    city.receive(city.event(REGISTERED, f"cadre/{person}", data))
+    moved = data | {"unit": "420204", "state": "ACTIVE"}
+    city.receive(city.event("assessment.cadre.post-changed.v1", f"cadre/{person}", moved))
+    assert city.rows(CadreRow.__table__, CadreRow.id == person) == [(person, "赵丁", "420204")]
+
+
 def test_an_event_delivered_twice_is_one_notice(city: City) -> None:
     event = city.finding()
     assert len(city.receive(event)) == 1

@@ -196,7 +196,7 @@ def test_the_roster_keeps_what_is_registered_last_and_no_names(city: City) -> No
             "assessment.cadre.registered.v1", f"cadre/{person}", {"cadre": person, "unit": BUREAU, "name": "张三"}
         ),
         city.event(
-            "assessment.cadre.registered.v1", f"cadre/{person}", {"cadre": person, "unit": DISTRICT, "name": "张三"}
+            "assessment.cadre.post-changed.v1", f"cadre/{person}", {"cadre": person, "unit": DISTRICT, "name": "张三"}
         ),
     ]
     city.receive(ASSESSMENT, events[0])

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from assessment.application.absences import absences
 from assessment.application.annuals import annuals
 from assessment.application.appeals import appeals
+from assessment.application.cadres import cadres, roster_exports
 from assessment.application.constraints import constraints
 from assessment.application.duty_lists import duty_lists
 from assessment.application.indicators import indicators
@@ -22,10 +23,12 @@ class CaseTypes:
     absences: Cases
     annuals: Cases
     appeals: Cases
+    cadres: Cases
     constraints: Cases
     duty_lists: Cases
     indicators: Cases
     joint_reviews: Cases
+    roster_exports: Cases
     quotas: Cases
     schemes: Cases
 
@@ -46,6 +49,8 @@ def case_types(rulebook: Rulebook) -> CaseTypes:
         duty_lists=lists,
         indicators=indicators(rulebook),
         joint_reviews=reviews,
+        cadres=cadres(rulebook),
+        roster_exports=roster_exports(rulebook),
         quotas=bound_quotas,
         schemes=bound_schemes,
     )

@@ -15,11 +15,11 @@ from sqlalchemy.orm import aliased, undefer
 
 from assessment.application.recompute_deduction import items_of
 from assessment.application.rulebook import Rulebook
-from assessment.application.run_import import id_place
+from assessment.application.run_import import HELD, id_place
 from assessment.application.start_import import RECEIVED
 from assessment.domain.columns import KINDS
 from assessment.domain.deduction import deduct
-from assessment.persistence.models import AnnualRecordRow, CadreRow, ImportRow, UnitRow
+from assessment.persistence.models import AnnualRecordRow, CadreChangeRow, CadreRow, ImportRow, UnitRow
 from assessment.persistence.vault import Vault
 from citybus import jobs
 from citybus.cases import Actor
@@ -27,9 +27,10 @@ from citybus.errors import Refusal
 from citybus.rulepack import MissingRule, Rules
 from citybus.unit_of_work import UnitOfWork
 
-CADRE_READERS: Final = ("ORG.*", "UNITHEAD", "UNITHR", "CADRE")
+CADRE_READERS: Final = ("ORG.*", "COMM", "UNITHEAD", "UNITHR", "CADRE")
 RECORD_READERS: Final = ("ORG.*", "UNITHEAD", "CADRE")
 IMPORTERS: Final = ("ORG.cadre",)
+_OF_UNIT: Final = ("UNITHEAD", "UNITHR")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +83,49 @@ def units(sought: Mapping[str, Any]) -> Select[Any]:
     return _filtered(select(UnitRow), UnitRow, sought, ("kind", "sector"))
 
 
-def cadres(actor: Actor, sought: Mapping[str, Any]) -> Select[Any]:
-    """Return the query for the cadres whom `actor` may see, registered by `sought["as_of"]`, who fit the filters."""
-    statement = _filtered(select(CadreRow), CadreRow, sought, ("name", "unit", "rank", "manage_level"))
+def cadres(actor: Actor, sought: Mapping[str, Any]) -> tuple[Select[Any], tuple[Any, ...]]:
+    """Return the query for the cadres whom `actor` may see, as they were known at `sought["as_of"]`, who fit the filters.
+
+    Also its order.
+    """
+    statement, row = filtered_cadres(sought)
+    return statement.where(_within(actor, row.unit, row.id, _OF_UNIT)), (row.id,)
+
+
+def filtered_cadres(sought: Mapping[str, Any]) -> tuple[Select[Any], Any]:
+    """Return the query for all cadres who fit the filters, as they were known at `sought["as_of"]`, and what it selects."""
+    row = _cadres_as_of(sought.get("as_of"))
+    statement = select(row)
+    for name in ("name", "unit", "rank", "manage_level", "state"):
+        if sought.get(name) is not None:
+            statement = statement.where(getattr(row, name) == sought[name])
     if sought.get("category") is not None:
-        statement = statement.where(CadreRow.categories.contains([sought["category"]]))
-    return statement.where(_within(actor, CadreRow.unit, CadreRow.id, ("UNITHEAD", "UNITHR")))
+        statement = statement.where(row.categories.contains([sought["category"]]))
+    return statement, row
+
+
+def visible_cadres(actor: Actor) -> ColumnElement[bool]:
+    """Return which cadres `actor` may see as they are now."""
+    return _within(actor, CadreRow.unit, CadreRow.id, _OF_UNIT)
+
+
+def _cadres_as_of(as_of: datetime | None) -> Any:
+    """Return cadres as they are, or as they were known at an instant: who was not registered then is not among them."""
+    if as_of is None:
+        return CadreRow
+    latest = select(CadreChangeRow).ext(distinct_on(CadreChangeRow.cadre)).where(CadreChangeRow.recorded_at <= as_of)
+    change = latest.order_by(CadreChangeRow.cadre, CadreChangeRow.number.desc()).subquery()
+    kept = {"version": change.c.number} | {name: change.c[name] for name in HELD}
+    columns = [kept.get(column.name, column).label(column.name) for column in CadreRow.__table__.columns]
+    known = select(*columns).join(change, change.c.cadre == CadreRow.id).subquery()
+    return aliased(CadreRow, known, adapt_on_names=True)
 
 
 def cadre(uow: UnitOfWork, cadre_id: str, actor: Actor, read: Collection[str], as_of: datetime | None) -> CadreRow:
     """Return a cadre and record that the fields `read` were read. Raises Refusal: 404, 403 `DATA_SCOPE`."""
-    statement = select(CadreRow, _within(actor, CadreRow.unit, CadreRow.id, ("UNITHEAD", "UNITHR")))
-    if as_of is not None:
-        statement = statement.where(CadreRow.registered_at <= as_of)
-    found = uow.session.execute(statement.where(CadreRow.id == cadre_id)).one_or_none()
+    as_known = _cadres_as_of(as_of)
+    statement = select(as_known, _within(actor, as_known.unit, as_known.id, _OF_UNIT))
+    found = uow.session.execute(statement.where(as_known.id == cadre_id)).one_or_none()
     if found is None:
         raise _not_found("没有这名干部。", "There is no such cadre.")
     row, within = found
@@ -191,7 +221,7 @@ def _nothing_deducted(rulebook: Rulebook, cadre_id: str, year: int) -> AnnualRec
 
 
 def _filtered(
-    statement: Select[Any], model: type[UnitRow | CadreRow], sought: Mapping[str, Any], names: Collection[str]
+    statement: Select[Any], model: type[UnitRow], sought: Mapping[str, Any], names: Collection[str]
 ) -> Select[Any]:
     for name in names:
         if sought.get(name) is not None:
@@ -204,7 +234,7 @@ def _filtered(
 def _within(actor: Actor, unit: Any, person: Any, unit_roles: Collection[str]) -> ColumnElement[bool]:
     """Return the condition that something of `unit` and `person` is in the data scope of `actor`."""
     reaches: list[ColumnElement[bool]] = [false()]
-    if actor.has("ORG.*"):
+    if actor.has("ORG.*") or actor.has("COMM"):
         reaches.append(true() if actor.units is None else unit.in_(sorted(actor.units)))
     if any(actor.has(role) for role in unit_roles):
         # A head's scope is the own unit, whatever else a token says: `*` is for offices of the city.

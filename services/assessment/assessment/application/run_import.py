@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any, Final
 
-from sqlalchemy import insert, select, text
+from sqlalchemy import Insert, insert, literal, select, text
 
 from assessment.application.rulebook import Rulebook
 from assessment.application.start_import import RECEIVED, place_of
@@ -13,7 +13,7 @@ from assessment.domain import roster
 from assessment.domain.columns import CADRES, UNITS, SheetKind, Table
 from assessment.domain.faults import Fault, fault
 from assessment.domain.roster import Cadre, CadreState, Row, Unit
-from assessment.persistence.models import CadreRow, ImportRow, UnitRow
+from assessment.persistence.models import CadreChangeRow, CadreRow, ImportRow, UnitRow
 from assessment.persistence.vault import Place, Vault
 from assessment.schemas.published import cadre_registered, unit_registered
 from assessment.workbooks.read import read_tables
@@ -26,6 +26,9 @@ from citybus.unit_of_work import UnitOfWork
 IMPORTED: Final = "IMPORTED"
 REJECTED: Final = "REJECTED"
 CHUNK: Final = 500
+REGISTER: Final = "REGISTER"
+HELD: Final = ("state", "unit", "post", "post_since", "rank", "manage_level", "categories", "effective_on")
+"""What may change of a cadre, and is kept in the history."""
 MOST_FAULTS: Final = 5_000
 """So many faults are listed; all are counted."""
 
@@ -206,16 +209,30 @@ def _register(
     uow: UnitOfWork, upload: ImportRow, vault: Vault, units: Sequence[Unit], cadres: Sequence[tuple[Cadre, bytes]]
 ) -> None:
     """Add units and cadres, and publish that they are registered."""
-    same: dict[str, Any] = {"registered_at": uow.clock.now(), "import_id": upload.id}
+    now = uow.clock.now()
+    same: dict[str, Any] = {"registered_at": now, "import_id": upload.id}
+    case = {"version": 1, "created_at": now, "changed_at": now, "correlation_id": uow.context.correlation_id}
     if units:
         uow.session.execute(insert(UnitRow), [asdict(unit) | same for unit in units])
     for unit in units:
         uow.publish(unit_registered(unit, upload.rule_pack))
-    rows = [_cadre_row(vault, cadre, index) | same for cadre, index in cadres]
+    rows = [_cadre_row(vault, cadre, index) | same | case for cadre, index in cadres]
     if rows:
         uow.session.execute(insert(CadreRow), rows)
+        uow.session.execute(_first_changes(upload))
     for (cadre, _), row in zip(cadres, rows, strict=True):
         uow.publish(cadre_registered(row["id"], cadre, upload.rule_pack))
+
+
+def _first_changes(upload: ImportRow) -> Insert:
+    """Return what copies those whom `upload` registered into the history; the database does it, however many they are."""
+    held = [getattr(CadreRow, name) for name in HELD]
+    registered = select(
+        CadreRow.id, CadreRow.version, literal(REGISTER), CadreRow.registered_at, literal(upload.uploaded_by), *held
+    ).where(CadreRow.import_id == upload.id)
+    return insert(CadreChangeRow).from_select(
+        ["cadre", "number", "change", "recorded_at", "recorded_by", *HELD], registered
+    )
 
 
 def _cadre_row(vault: Vault, cadre: Cadre, index: bytes) -> dict[str, Any]:
@@ -228,6 +245,7 @@ def _cadre_row(vault: Vault, cadre: Cadre, index: bytes) -> dict[str, Any]:
         "id_no": sealed,
         "id_no_index": index,
         "categories": list(cadre.categories),
+        "effective_on": cadre.post_since,
     }
 
 

@@ -22,9 +22,11 @@ _NO: Final = frozenset({"否", "no", "n", "false", "0", "非党员"})
 
 
 class CadreState(StrEnum):
-    """States of a cadre in the roster. Nobody is ever deleted."""
+    """States of a cadre in the roster (`cadre.py`). Nobody is ever deleted."""
 
     ACTIVE = "ACTIVE"
+    SUSPENDED = "SUSPENDED"
+    LEFT = "LEFT"
 
 
 @dataclass(frozen=True, slots=True)

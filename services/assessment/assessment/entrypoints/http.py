@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from flask import Response, url_for
 
+from assessment.application import cadres as cadres_
 from assessment.application import duty_lists, indicators, queries, results
 from assessment.application.appeals import grounds
 from assessment.application.case_types import CaseTypes, case_types
@@ -16,13 +17,15 @@ from assessment.application.queries import CADRE_READERS, IMPORTERS, RECORD_READ
 from assessment.application.record_facts import record_ballot, record_routine, record_talk
 from assessment.application.rulebook import Rulebook
 from assessment.application.start_import import start_import
+from assessment.domain.cadre import CADRE
 from assessment.domain.recorded import shown_classes
-from assessment.persistence.models import BallotSessionRow, CadreRow, RoutineGradeRow, TalkRow, UnitRow
+from assessment.persistence.models import BallotSessionRow, RoutineGradeRow, TalkRow, UnitRow
 from assessment.persistence.vault import Vault
 from assessment.schemas.requests import (
     AbsenceQuery,
     AnnualQuery,
     AppealQuery,
+    AsOfLook,
     BallotForm,
     BoundsLook,
     CadreLook,
@@ -46,6 +49,7 @@ from assessment.schemas.requests import (
 from assessment.schemas.responses import (
     BallotView,
     BoundsView,
+    CadreChanges,
     CadreFullView,
     CadreView,
     CatalogueView,
@@ -71,9 +75,22 @@ from assessment.workbooks import write
 from assessment.workbooks.scan import MOST_BYTES
 from citybus.cases import Cases
 from citybus.cases.routes import blueprint
-from citybus.http import Blueprint, accepts, caller, command, page, page_schema, reply, requires, show, transaction
+from citybus.http import (
+    Blueprint,
+    accepts,
+    caller,
+    command,
+    expected_version,
+    page,
+    page_schema,
+    reply,
+    requires,
+    show,
+    transaction,
+    versioned,
+)
 
-OFFICIALS = ("ORG.*", "SUPO.*", "DISC", "COMM", "MEDIA", "REVIEWER", "TRAINER", "VISITOR", *CADRE_READERS[1:])
+OFFICIALS = ("ORG.*", "SUPO.*", "DISC", "MEDIA", "REVIEWER", "TRAINER", "VISITOR", *CADRE_READERS[1:])
 
 
 RECORDERS = ("ORG.assess",)
@@ -101,6 +118,9 @@ def blueprints(rulebook: Rulebook, vault: Vault) -> tuple[Blueprint, ...]:
     return (
         _imports(rulebook, vault),
         _roster(rulebook, vault),
+        _changes(cases),
+        blueprint(cases.roster_exports),
+        _exports(cases, rulebook, vault),
         _records(rulebook),
         blueprint(cases.constraints, query=ConstraintQuery),
         _bounds(rulebook),
@@ -200,13 +220,8 @@ def _roster(rulebook: Rulebook, vault: Vault) -> Blueprint:
     def cadres(sought: Mapping[str, Any]) -> Response:
         """List the cadres within the caller's data scope."""
         with transaction() as uow:
-            found = page(
-                uow.session,
-                queries.cadres(caller(), sought),
-                (CadreRow.__table__.c.id,),
-                limit=sought["limit"],
-                cursor=sought["cursor"],
-            )
+            statement, keys = queries.cadres(caller(), sought)
+            found = page(uow.session, statement, keys, limit=sought["limit"], cursor=sought["cursor"])
             uow.audit("cadre.list", "cadres", read=sorted(CadreView().fields))
             content = {"items": CadreView(many=True).dump(found.items), "next": found.next}
             uow.commit()
@@ -223,6 +238,19 @@ def _roster(rulebook: Rulebook, vault: Vault) -> Blueprint:
             content = CadreView().dump(row)
             if look["purpose"] is not None:
                 content["id_no"] = queries.identity_number(uow, vault, row, caller(), look["purpose"])
+            version = row.version
+            uow.commit()
+        return show(content, headers={"ETag": f'"{version}"', "Cache-Control": "no-store"})
+
+    @routes.get("/cadres/<uuid:cadre_id>/posts")
+    @requires(*CADRE_READERS)
+    @routes.arguments(AsOfLook, location="query")
+    @routes.response(200, CadreChanges)
+    def posts(look: Mapping[str, Any], cadre_id: Any) -> Response:
+        """Read the posts and states of a cadre, as they are or were known."""
+        with transaction() as uow:
+            found = cadres_.posts(uow, str(cadre_id), caller(), look["as_of"])
+            content = CadreChanges().dump({"items": found})
             uow.commit()
         return show(content)
 
@@ -233,6 +261,47 @@ def _roster(rulebook: Rulebook, vault: Vault) -> Blueprint:
         """Read the values that a roster may have today, with labels."""
         with transaction() as uow:
             return show(CatalogueView().dump(queries.catalogue(rulebook.on(uow.clock.today()))))
+
+    return routes
+
+
+def _changes(cases: CaseTypes) -> Blueprint:
+    routes = Blueprint("cadre_changes", __name__, url_prefix="/cadres", description="干部变动 changes in the roster")
+    for action in CADRE.actions:
+        _add_change(routes, cases, action)
+    return routes
+
+
+def _add_change(routes: Blueprint, cases: CaseTypes, action: str) -> None:
+    declared = CADRE.actions[action]
+
+    def take(form: Mapping[str, Any], cadre_id: Any) -> Response:
+        version = expected_version()
+
+        def work(uow: Any) -> Any:
+            case = cases.cadres.take(uow, str(cadre_id), action, caller(), form, version)
+            return reply(CadreView().dump(case), version=case.version)
+
+        return command(work)
+
+    take.__name__, take.__doc__ = action, f"{declared.zh} {declared.en}"
+    handler = routes.response(200, CadreView)(routes.arguments(cases.cadres.forms[action])(take))
+    path = f"/<uuid:cadre_id>/{action.replace('_', '-')}"
+    routes.route(path, methods=["POST"], endpoint=action)(requires(*declared.allow)(versioned(handler)))
+
+
+def _exports(cases: CaseTypes, rulebook: Rulebook, vault: Vault) -> Blueprint:
+    routes = Blueprint("exports", __name__, description="名册导出文件 workbooks of exports")
+
+    @routes.get("/roster-exports/<uuid:case_id>/roster.xlsx")
+    @requires(*IMPORTERS)
+    @routes.response(200, description="an .xlsx workbook")
+    def fetch(case_id: Any) -> Response:
+        """Fetch the workbook of an export that one asked for; of more than a hundred persons once it is approved."""
+        with transaction() as uow:
+            content = cadres_.export_workbook(cases.roster_exports, rulebook, vault, uow, str(case_id), caller())
+            uow.commit()
+        return _workbook(content, "干部名册.xlsx")
 
     return routes
 

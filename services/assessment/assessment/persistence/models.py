@@ -76,13 +76,14 @@ class UnitRow(Base):
     import_id: Mapped[str] = mapped_column(_ID, ForeignKey("roster_imports.id"))
 
 
-class CadreRow(Base):
-    """A cadre (L3). `id_no` is sealed for this very row; `id_no_index` is a keyed hash, which alone is compared."""
+class CadreRow(CaseColumns, Base):
+    """A cadre (L3). `id_no` is sealed for this very row; `id_no_index` is a keyed hash, which alone is compared.
+
+    What is here holds now, from `effective_on`; what held before is in `cadre_changes`.
+    """
 
     __tablename__ = "cadres"
 
-    id: Mapped[str] = mapped_column(_ID, primary_key=True)
-    state: Mapped[str] = mapped_column(Text)
     name: Mapped[str] = mapped_column(Text)
     id_no: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
     id_no_index: Mapped[bytes] = mapped_column(LargeBinary, unique=True, deferred=True)
@@ -94,6 +95,7 @@ class CadreRow(Base):
     party_member: Mapped[bool] = mapped_column(Boolean)
     manage_level: Mapped[str] = mapped_column(Text)
     categories: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    effective_on: Mapped[date] = mapped_column(Date)
     registered_at: Mapped[datetime] = mapped_column(_INSTANT)
     import_id: Mapped[str] = mapped_column(_ID, ForeignKey("roster_imports.id"))
 
@@ -431,6 +433,42 @@ class IndicatorRow(CaseColumns, Base):
     baseline: Mapped[Decimal | None] = mapped_column(Numeric)
     lead_unit: Mapped[str] = mapped_column(Text, ForeignKey("units.code"), index=True)
     co_units: Mapped[list[str]] = mapped_column(ARRAY(Text))
+
+
+class CadreChangeRow(Base):
+    """What held of a cadre from `effective_on`, as it was recorded: the first is the registration. It is never changed."""
+
+    __tablename__ = "cadre_changes"
+
+    cadre: Mapped[str] = mapped_column(_ID, ForeignKey("cadres.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    change: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text)
+    unit: Mapped[str] = mapped_column(Text, index=True)
+    post: Mapped[str] = mapped_column(Text)
+    post_since: Mapped[date] = mapped_column(Date)
+    rank: Mapped[str] = mapped_column(Text)
+    manage_level: Mapped[str] = mapped_column(Text)
+    categories: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    effective_on: Mapped[date] = mapped_column(Date)
+    how: Mapped[str | None] = mapped_column(Text)
+    document: Mapped[str | None] = mapped_column(Text)
+    reason: Mapped[str | None] = mapped_column(Text)
+    recorded_at: Mapped[datetime] = mapped_column(_INSTANT)
+    recorded_by: Mapped[str] = mapped_column(Text)
+
+
+class RosterExportRow(CaseColumns, Base):
+    """An export of the roster that was asked for; the workbook is made when it is fetched, and not kept."""
+
+    __tablename__ = "roster_exports"
+
+    purpose: Mapped[str] = mapped_column(Text)
+    filters: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    id_numbers: Mapped[bool] = mapped_column(Boolean)
+    count: Mapped[int] = mapped_column(Integer)
+    needs_approval: Mapped[bool] = mapped_column(Boolean)
+    requested_by: Mapped[str] = mapped_column(Text)
 
 
 class CloseItemRow(Base):

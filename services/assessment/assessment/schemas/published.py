@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from assessment.domain.annual import Annual
 from assessment.domain.appeal import Appeal
+from assessment.domain.cadre import Registered
 from assessment.domain.constraint import Held
 from assessment.domain.deduction import Deduction, decimal_text
 from assessment.domain.duty_list import DutyList
@@ -180,6 +181,22 @@ def indicator_state(case: Indicator) -> dict[str, Any]:
         "lead_unit": case.lead_unit,
         "co_units": list(case.co_units),
         "state": case.state,
+    }
+
+
+def cadre_state(case: Registered) -> dict[str, Any]:
+    """Return the state of a cadre in the roster: neither identity number nor birth date nor reason is told."""
+    return {
+        "cadre": case.id,
+        "name": case.name,
+        "unit": case.unit,
+        "post": case.post,
+        "post_since": case.post_since.isoformat(),
+        "rank": case.rank,
+        "manage_level": case.manage_level,
+        "categories": list(case.categories),
+        "state": case.state,
+        "effective_on": case.effective_on.isoformat(),
     }
 
 

@@ -55,6 +55,7 @@ class CadreQuery(_Listing):
     rank = fields.String(load_default=None)
     manage_level = fields.String(load_default=None)
     category = fields.String(load_default=None)
+    state = fields.String(load_default=None)
 
 
 class CadreLook(Schema):
@@ -462,6 +463,52 @@ class IndicatorQuery(PageQuery):
     year = fields.Integer()
     level = fields.String()
     lead_unit = fields.String()
+
+
+# ---- changes in the roster
+
+
+class StateChange(Form):
+    """From when a new state holds, today where it is not said; the reason is wanted."""
+
+    effective_on = fields.Date(metadata={"description": "生效日期 the first day"})
+    document = fields.String(validate=validate.Length(1, 100), metadata={"description": "文号 number of the decision"})
+
+
+class Leaving(StateChange):
+    """How a cadre leaves: a code of the catalogue `roster.leavings`."""
+
+    how = fields.String(required=True, validate=validate.Length(1, 64))
+
+
+class PostChange(Form):
+    """The post from now on; the reason is wanted. Without `categories` they stay."""
+
+    unit = fields.String(required=True, validate=validate.Length(1, 32))
+    post = fields.String(required=True, validate=validate.Length(1, 100))
+    post_since = fields.Date(required=True)
+    rank = fields.String(required=True, validate=validate.Length(1, 64))
+    manage_level = fields.String(required=True, validate=validate.Length(1, 64))
+    categories = fields.List(fields.String(validate=validate.Length(1, 64)), validate=validate.Length(max=50))
+    document = fields.String(validate=validate.Length(1, 100), metadata={"description": "文号 number of the decision"})
+
+
+class RosterExportRequest(Form):
+    """Whom an export is to take in, for what, and whether with identity numbers."""
+
+    purpose = fields.String(required=True, validate=[validate.Length(2, 200), _speaks])
+    id_numbers = fields.Boolean(load_default=False, metadata={"description": "是否含身份号码"})
+    unit = fields.String()
+    rank = fields.String()
+    manage_level = fields.String()
+    category = fields.String()
+    state = fields.String()
+
+
+class AsOfLook(Schema):
+    """As of when something is looked at."""
+
+    as_of = AsOf(load_default=None)
 
 
 class AppealQuery(PageQuery):

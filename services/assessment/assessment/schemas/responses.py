@@ -86,6 +86,8 @@ class CadreView(Schema):
     party_member = fields.Boolean(required=True)
     manage_level = fields.String(required=True)
     categories = fields.List(fields.String(), required=True)
+    effective_on = fields.Date(required=True, metadata={"description": "生效日期 from when this holds"})
+    version = fields.Integer(required=True, metadata={"description": "the ETag; send it back as If-Match"})
     registered_at = fields.AwareDateTime(required=True)
 
 
@@ -93,6 +95,32 @@ class CadreFullView(CadreView):
     """A cadre; with the identity number where a purpose was stated."""
 
     id_no = fields.String()
+
+
+class CadreChangeView(Schema):
+    """What held of a cadre from a day, and why it changed."""
+
+    number = fields.Integer(required=True)
+    change = fields.String(required=True)
+    state = fields.String(required=True)
+    unit = fields.String(required=True)
+    post = fields.String(required=True)
+    post_since = fields.Date(required=True)
+    rank = fields.String(required=True)
+    manage_level = fields.String(required=True)
+    categories = fields.List(fields.String(), required=True)
+    effective_on = fields.Date(required=True)
+    how = fields.String(required=True, allow_none=True)
+    document = fields.String(required=True, allow_none=True)
+    reason = fields.String(required=True, allow_none=True)
+    recorded_at = fields.AwareDateTime(required=True)
+    recorded_by = fields.String(required=True)
+
+
+class CadreChanges(Schema):
+    """The posts and states of a cadre, oldest first."""
+
+    items = fields.List(fields.Nested(CadreChangeView), required=True)
 
 
 class ItemView(Schema):
@@ -641,3 +669,14 @@ class SummaryView(Schema):
     """What was said in a talk (L4)."""
 
     summary = fields.String(required=True)
+
+
+class RosterExportView(CaseView):
+    """An export of the roster that was asked for; who asked fetches it from `…/roster.xlsx`."""
+
+    purpose = fields.String(required=True)
+    filters = fields.Dict(required=True)
+    id_numbers = fields.Boolean(required=True)
+    count = fields.Integer(required=True)
+    needs_approval = fields.Boolean(required=True)
+    requested_by = fields.String(required=True)

@@ -1,8 +1,9 @@
-"""Writing workbooks: the empty template with its choices, and the list of what is wrong with an upload."""
+"""Writing workbooks: the empty template with its choices, the roster, and the list of what is wrong with an upload."""
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import date, datetime, time
 from typing import Any, Final
 
 from xlsxwriter import Workbook
@@ -20,6 +21,8 @@ _HEADERS: Final = (
     ("说明", 60),
     ("message", 70),
 )
+EXPORTED: Final = tuple(column.field for column in CADRES.columns if column.field != "id_no")
+STATES: Final = {"ACTIVE": "在职", "SUSPENDED": "停职", "LEFT": "已离开"}
 _INSTRUCTIONS, _CHOICES = IGNORED
 _CATALOGUES: Final = sorted(
     {column.catalogue for kind in KINDS for column in kind.columns if column.catalogue is not None}
@@ -69,6 +72,56 @@ def fault_list(faults: Sequence[Mapping[str, Any]]) -> bytes:
                 sheet.write_string(number, place, each[name] or "")
         sheet.autofilter(0, 0, len(faults), len(_HEADERS) - 1)
     return output.getvalue()
+
+
+def roster(
+    rules: Mapping[str, Any], units: Iterable[Any], cadres: Iterable[Any], id_numbers: Mapping[str, str] | None
+) -> bytes:
+    """Return a workbook of units and cadres with the labels of `rules`.
+
+    With `id_numbers`, by cadre's id, its columns are the template's, so that it can be imported elsewhere; without, the
+    column of identity numbers is left out and one of states is added.
+    """
+    output = io.BytesIO()
+    with _book(output, constant_memory=True) as book:
+        head = book.add_format({"bold": True, "bg_color": "#DDEBF7", "border": 1})
+        day = book.add_format({"num_format": "yyyy-mm-dd"})
+        for kind, rows in ((UNITS, units), (CADRES, cadres)):
+            fields = [column for column in kind.columns if column.field != "id_no" or id_numbers is not None]
+            with_state = kind is CADRES and id_numbers is None
+            sheet = book.add_worksheet(kind.zh)
+            sheet.freeze_panes(1, 0)
+            titles = [column.zh for column in fields] + (["状态"] if with_state else [])
+            sheet.set_column(0, len(titles) - 1, 20)
+            for place, title in enumerate(titles):
+                sheet.write_string(0, place, title, head)
+            for number, row in enumerate(rows, start=1):
+                for place, column in enumerate(fields):
+                    _write_cell(sheet, number, place, _shown(column, row, rules, id_numbers), day)
+                if with_state:
+                    sheet.write_string(number, len(fields), STATES[row.state])
+    return output.getvalue()
+
+
+def _shown(column: Column, row: Any, rules: Mapping[str, Any], id_numbers: Mapping[str, str] | None) -> Any:
+    if column.field == "id_no":
+        return (id_numbers or {})[row.id]
+    value = getattr(row, column.field)
+    if isinstance(value, bool):
+        return "是" if value else "否"
+    if column.catalogue is None:
+        return value
+    labels = rules[column.catalogue]
+    codes = value if isinstance(value, list | tuple) else [value]
+    # A code that the catalogue no longer has is shown as it is.
+    return "、".join(labels[code]["zh"] if code in labels else code for code in codes)
+
+
+def _write_cell(sheet: Any, number: int, place: int, value: Any, day: Any) -> None:
+    if isinstance(value, date):
+        sheet.write_datetime(number, place, datetime.combine(value, time.min), day)
+    else:
+        sheet.write_string(number, place, value)
 
 
 @contextmanager

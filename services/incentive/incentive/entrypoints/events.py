@@ -10,7 +10,7 @@ from citybus.unit_of_work import UnitOfWork
 from incentive.application.case_types import CaseTypes
 from incentive.application.know_deduction import know_deduction
 from incentive.application.know_finding import know_finding
-from incentive.application.know_roster import know_cadre
+from incentive.application.know_roster import CADRE_STEPS, know_cadre
 from incentive.application.serve_decision import serve_decision
 from incentive.application.standings import know_eligibility
 from incentive.schemas.consumed import (
@@ -38,7 +38,7 @@ def subscriptions(bound: CaseTypes) -> dict[str, Subscription]:
             "incentive.assessment",
             Order.NEWEST,
             {
-                "assessment.cadre.registered.v1": Handler(CadreRegistered(), know_cadre),
+                **{f"assessment.cadre.{past}.v1": Handler(CadreRegistered(), know_cadre) for past in CADRE_STEPS},
                 "assessment.deduction.changed.v1": Handler(DeductionChanged(), know_deduction),
                 **hears("assessment"),
             },

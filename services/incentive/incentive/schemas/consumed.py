@@ -9,11 +9,12 @@ class _Consumed(Schema):
 
 
 class CadreRegistered(_Consumed):
-    """`assessment.cadre.registered.v1`: the name and the rest are not needed here, and not kept."""
+    """`assessment.cadre.registered.v1` and the changes since: the name and the rest are not needed here, and not kept."""
 
     cadre = fields.String(required=True)
     unit = fields.String(required=True)
     post_since = fields.Date(required=True)
+    state = fields.String(load_default="ACTIVE")
 
 
 class DeductionItem(_Consumed):

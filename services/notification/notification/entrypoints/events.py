@@ -12,7 +12,7 @@ from citybus.inbox import Handler, Order, Subscription
 from citybus.unit_of_work import UnitOfWork
 from notification.application.catalogue import Catalogue
 from notification.application.correct_notice import tell_revocation, tell_weight
-from notification.application.know_roster import know_cadre, know_unit
+from notification.application.know_roster import CADRE_STEPS, know_cadre, know_unit
 from notification.application.notify_responsible import notify_responsible
 from notification.application.publish_bulletin import (
     correct_bulletin,
@@ -82,7 +82,7 @@ def subscriptions(
     """
     own = {
         "assessment.unit.registered.v1": Handler(UnitRegistered(), know_unit),
-        "assessment.cadre.registered.v1": Handler(CadreRegistered(), know_cadre),
+        **{f"assessment.cadre.{past}.v1": Handler(CadreRegistered(), know_cadre) for past in CADRE_STEPS},
         "supervision.finding.notified.v1": Handler(FindingNotified(), _with(deliveries, notify_responsible)),
         "incentive.tolerance.decided.v1": Handler(ToleranceDecided(), _with(deliveries, tell_decision)),
         "supervision.finding.weight-changed.v1": Handler(FindingChanged(), _with(deliveries, tell_weight)),

@@ -22,7 +22,7 @@ class UnitRegistered(Anything):
 
 
 class CadreRegistered(Anything):
-    """`assessment.cadre.registered.v1`."""
+    """`assessment.cadre.registered.v1` and the changes since."""
 
     cadre = fields.String(required=True)
     name = fields.String(required=True)

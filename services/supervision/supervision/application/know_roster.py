@@ -1,13 +1,15 @@
 """Keep what is needed of assessment's roster: which units there are, and to which unit each cadre belongs."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.dialects.postgresql import insert
 
 from citybus.envelope import Event
 from citybus.unit_of_work import UnitOfWork
 from supervision.persistence.models import CadreRow, UnitRow
+
+CADRE_STEPS: Final = ("registered", "post-changed", "suspended", "reinstated", "left")
 
 
 def know_unit(uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
@@ -18,6 +20,6 @@ def know_unit(uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
 
 
 def know_cadre(uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
-    """Keep a cadre as registered now."""
+    """Keep a cadre as registered now, or as changed since: the unit is that of the present post, or of the last."""
     statement = insert(CadreRow).values(id=data["cadre"], unit=data["unit"])
     uow.session.execute(statement.on_conflict_do_update(index_elements=[CadreRow.id], set_={"unit": data["unit"]}))

@@ -11,7 +11,7 @@ from citybus.unit_of_work import UnitOfWork
 from supervision.application.apply_appeal import apply_appeal
 from supervision.application.apply_tolerance import apply_tolerance
 from supervision.application.case_types import CaseTypes
-from supervision.application.know_roster import know_cadre, know_unit
+from supervision.application.know_roster import CADRE_STEPS, know_cadre, know_unit
 from supervision.application.know_tolerance import know_tolerance
 from supervision.application.serve_finding import serve_finding
 from supervision.application.serve_notice import serve_notice
@@ -59,7 +59,7 @@ def subscriptions(bound: CaseTypes) -> dict[str, Subscription]:
             Order.NEWEST,
             {
                 "assessment.unit.registered.v1": Handler(UnitRegistered(), know_unit),
-                "assessment.cadre.registered.v1": Handler(CadreRegistered(), know_cadre),
+                **{f"assessment.cadre.{past}.v1": Handler(CadreRegistered(), know_cadre) for past in CADRE_STEPS},
                 **{f"assessment.appeal.{step}.v1": appealed for step in APPEAL_STEPS},
                 **hears("assessment"),
             },

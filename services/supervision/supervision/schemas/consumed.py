@@ -17,7 +17,7 @@ class UnitRegistered(_Consumed):
 
 
 class CadreRegistered(_Consumed):
-    """`assessment.cadre.registered.v1`: the name and the rest are not needed here, and not kept."""
+    """`assessment.cadre.registered.v1` and the changes since: the name and the rest are not needed here, and not kept."""
 
     cadre = fields.String(required=True)
     unit = fields.String(required=True)
