@@ -37,7 +37,7 @@ from citybus.unit_of_work import Context, Units
 from dandang.local import process
 from dandang.local.database import LAPTOP
 from dandang.local.ports import choose
-from tests.benchmarks import probe
+from tests.benchmarks import probe, year
 from tests.benchmarks.eligibility import eligibility
 from tests.benchmarks.peers import limit
 from tests.support.broker import Vhost, private_broker
@@ -438,7 +438,18 @@ def _drive(port: int, token: str, seconds: float) -> list[float]:
     return took
 
 
-def measure(bench: Bench, runs: int, scale: float, only: set[str]) -> list[Row]:
+def close_rows(bench: Bench, median: Callable[[str, Callable[[], Any]], Any], count: int, linear: bool) -> list[Row]:
+    """Return how long closing a year of `count` cadres takes beside the script; with `linear`, at three sizes."""
+    script = median("close_script", lambda: year.by_script(bench.dsn("bench_script"), count))
+    ours = median("annual.close", lambda: year.by_job(bench.dsn("bench_close"), count))
+    rows = [Row("annual.close", ours, "s", 3 * script, {"script": script}, lower_is_better=True)]
+    for size in (count // 10, count, count * 10) if linear else ():
+        took = year.by_job(bench.dsn("bench_close"), size)
+        rows.append(Row(f"annual.close_{size}", took / size * 100_000, "s per 100k", None, {}, lower_is_better=True))
+    return rows
+
+
+def measure(bench: Bench, runs: int, scale: float, only: set[str], *, linear: bool = False) -> list[Row]:
     """Run everything `runs` times and return the medians."""
     console = Console(stderr=True)
 
@@ -478,6 +489,8 @@ def measure(bench: Bench, runs: int, scale: float, only: set[str]) -> list[Row]:
         ours = median("http.commands", lambda: http_commands(bench, "tests.benchmarks.probe", HTTP_SECONDS * scale))
         rows.append(Row("http.commands", ours[0], "commands/s", 0.6 * plain[0], {"plain_flask": plain[0]}))
         rows.append(Row("http.p99", ours[1], "ms", None, {"plain_flask": plain[1]}, lower_is_better=True))
+    if wanted("annual.close"):
+        rows += close_rows(bench, median, many, linear)
     if wanted("backlog.drain") or wanted("worker.memory"):
         seconds, late, growth = median("backlog.drain", lambda: backlog(bench, many))
         rows.append(Row("backlog.drain", seconds, "s", 60, {}, lower_is_better=True))
@@ -513,13 +526,14 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--scale", type=float, default=1.0, help="of the number of events; only 1 is to be quoted")
     parser.add_argument("--only", nargs="*", default=[], help="names of rows")
+    parser.add_argument("--linear", action="store_true", help="close a tenth of the year and ten times it as well")
     chosen = parser.parse_args()
     folder = ROOT / "build" / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     settings = {**LAPTOP, "track_commit_timestamp": "on"}
     with private_broker(folder / "broker") as broker, private_postgres(folder / "postgres", settings) as postgres:
         bench = Bench(postgres, broker.make_vhost(), folder)
-        rows = measure(bench, chosen.runs, chosen.scale, set(chosen.only))
+        rows = measure(bench, chosen.runs, chosen.scale, set(chosen.only), linear=chosen.linear)
     out = ROOT / "build" / "bench.json"
     listed = [
         {

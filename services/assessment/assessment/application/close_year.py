@@ -26,6 +26,7 @@ from citybus.unit_of_work import UnitOfWork
 JOB: Final = "annual.close"
 CHUNK: Final = 1000
 
+# A chunk reads its rows by their keys, so that a chunk costs the same however large the year is.
 # Grades are numbered from the best, 1; a limit's number is that of the grade it leaves. What `grading.assess` says of one
 # case, this says of a set; a test holds the two to each other.
 _RECKONED: Final = """
@@ -106,11 +107,11 @@ _FORGET: Final = """
     WHERE job_id IN (SELECT id FROM jobs WHERE kind = 'annual.close' AND state IN ('DONE', 'FAILED'))
 """
 _TAKE: Final = """
-    WITH items AS MATERIALIZED (
-        SELECT * FROM annual_close_items
-        WHERE job_id = CAST(:job AS uuid) AND place > :after AND place <= :upto
-    ), fresh AS MATERIALIZED (
-        {reckoned} AND a.id IN (SELECT annual_id FROM items)
+    WITH fresh AS MATERIALIZED (
+        {reckoned} AND a.id = ANY(ARRAY(
+            SELECT annual_id FROM annual_close_items
+            WHERE job_id = CAST(:job AS uuid) AND place > :after AND place <= :upto
+        ))
     ), moved AS (
         UPDATE annuals SET
             state = 'PROPOSED', version = annuals.version + 1, changed_at = :at,
@@ -119,7 +120,8 @@ _TAKE: Final = """
             engine_grade = items.engine_grade, proposed_grade = items.proposed_grade, proposed_status = fresh.status,
             limits = fresh.limits, quota_id = items.quota_id,
             notes = CASE WHEN items.quota_full THEN ARRAY[CAST(:full AS text)] ELSE CAST('{{}}' AS text[]) END
-        FROM fresh JOIN items ON items.annual_id = fresh.id
+        FROM fresh
+        JOIN annual_close_items items ON items.job_id = CAST(:job AS uuid) AND items.annual_id = fresh.id
         WHERE annuals.id = fresh.id AND annuals.version = fresh.version
           AND fresh.composite = items.composite
           AND items.engine_grade IS NOT DISTINCT FROM (CAST(:grades AS text[]))[fresh.grade]
@@ -132,7 +134,7 @@ _TAKE: Final = """
         FROM moved ORDER BY id
     ), noted AS (
         UPDATE annual_close_items SET taken = true FROM moved
-        WHERE job_id = CAST(:job AS uuid) AND annual_id = moved.id
+        WHERE annual_close_items.job_id = CAST(:job AS uuid) AND annual_close_items.annual_id = moved.id
     )
     SELECT CAST(id AS text) AS id, subject_kind, CAST(cadre AS text) AS cadre, unit, year, state, grade, grade_status,
            revision, CAST(cause AS text) AS cause, version

@@ -475,6 +475,7 @@ class CloseItemRow(Base):
     """One assessment in the plan of a job that proposes a year's grades at once; kept until the next is made."""
 
     __tablename__ = "annual_close_items"
+    __table_args__ = (Index("uq_annual_close_items_annual", "job_id", "annual_id", unique=True),)
 
     job_id: Mapped[str] = mapped_column(_ID, primary_key=True)
     place: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)

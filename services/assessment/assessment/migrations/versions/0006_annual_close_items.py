@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.Column("taken", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("job_id", "place", name="pk_annual_close_items"),
     )
+    op.create_index("uq_annual_close_items_annual", "annual_close_items", ["job_id", "annual_id"], unique=True)
 
 
 def downgrade() -> None:
