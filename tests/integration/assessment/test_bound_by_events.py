@@ -56,6 +56,22 @@ def adjustment(cadre: str, number: str, finding: str, *steps: tuple[str, dict[st
     return events("adjustment", number, made, steps)
 
 
+def recall(cadre: str, number: str, finding: str, *steps: tuple[str, dict[str, Any]]) -> list[Event]:
+    made = {
+        "recall": number,
+        "cadre": cadre,
+        "unit": "420202",
+        "findings": [finding],
+        "circumstances": [2],
+        "state": "APPROVED",
+        "approved_on": "2024-03-15",
+        "outcome": None,
+        "outcome_on": None,
+        "cancel_reason": None,
+    }
+    return events("recall", number, made, steps)
+
+
 def hold(cadre: str, number: str, *steps: str) -> list[Event]:
     return events("case-hold", number, {"case_hold": number, "cadre": cadre}, [(step, {}) for step in steps])
 
@@ -130,6 +146,17 @@ def test_a_modified_end_changes_the_years(city: City) -> None:
     assert {row[0] for row in active(city, cadre)} == {2024}
 
 
+def test_a_recall_caps_its_years_and_its_cancellation_frees_them(city: City) -> None:
+    cadre, number, finding = some_id(), some_id(), some_id()
+    approved, cancelled = recall(cadre, number, finding, ("approved", {}), ("cancelled", {"state": "CANCELLED"}))
+    city.receive(approved)
+    assert active(city, cadre) == {
+        (2024, "CAP", "BASICALLY_COMPETENT", "RECALL", f"recall/{number}", (finding,), False)
+    }
+    city.receive(cancelled)
+    assert active(city, cadre) == set()
+
+
 def test_an_open_case_puts_the_grade_off_and_its_close_frees_it(city: City) -> None:
     cadre, number = some_id(), some_id()
     opened, closed = hold(cadre, number, "opened", "closed")
@@ -151,7 +178,7 @@ def test_a_kind_without_a_row_in_the_table_is_parked(city: City) -> None:
 
 
 def history(cadre: str) -> list[Event]:
-    """Return all that happens to a cadre: sanctions, adjustments on a finding that is excused and one that is not, an open case."""
+    """Return all that happens to a cadre: sanctions, adjustments and recalls on a finding that is excused and one that is not, an open case."""
     finding, other = some_id(), some_id()
     excused = {"tolerance": {"case": some_id(), "factor": "0.0"}, "effective_weight": "0.0"}
     found = finding_data(finding, {cadre: "LEAD"})
@@ -172,6 +199,14 @@ def history(cadre: str) -> list[Event]:
         finding_event("weight-changed", 3, finding_data(other, {cadre: "DIRECT"})),
         *adjustment(cadre, some_id(), finding, ("decided", {}), ("executed", {"state": "EXECUTED"})),
         *adjustment(cadre, some_id(), other, ("decided", {"way": "TRANSFER", "decided_on": "2025-06-02"})),
+        *recall(cadre, some_id(), finding, ("approved", {})),
+        *recall(
+            cadre,
+            some_id(),
+            other,
+            ("approved", {"approved_on": "2024-11-01"}),
+            ("outcome", {"state": "DEMOTED", "outcome": "DEMOTED", "outcome_on": "2025-06-02"}),
+        ),
         *hold(cadre, some_id(), "opened", "closed"),
         *hold(cadre, some_id(), "opened"),
     ]
@@ -189,10 +224,13 @@ def picture(city: City, cadre: str) -> Any:
 
 
 EXPECTED = [
+    ("ACTIVE", 2024, "CAP", "BASICALLY_COMPETENT", "RECALL", "recall"),
     ("ACTIVE", 2024, "CAP", "COMPETENT", "SANCTION", "sanction"),
     ("ACTIVE", 2024, "FLOOR_NONE", "", "CASE_PENDING", "case-hold"),
     ("ACTIVE", 2024, "NO_GRADE", "", "SANCTION", "sanction"),
+    ("ACTIVE", 2025, "CAP", "BASICALLY_COMPETENT", "RECALL", "recall"),
     ("ACTIVE", 2025, "CAP", "COMPETENT", "ADJUSTMENT", "adjustment"),
+    ("PROPOSED", 2025, "FORCED", "INCOMPETENT", "RECALL_OUTCOME", "recall"),
 ]
 
 
@@ -214,8 +252,8 @@ def test_any_order_repetition_and_splitting_ends_in_the_same_constraints(
     assert years == [
         (GradeStatus.GRADED, None, None, 0),
         (GradeStatus.GRADED, None, None, 0),
-        (GradeStatus.PENDING_MAKEUP, None, Grade.COMPETENT, 3),
-        (GradeStatus.PENDING_MAKEUP, None, Grade.COMPETENT, 2),
+        (GradeStatus.PENDING_MAKEUP, None, Grade.BASICALLY_COMPETENT, 4),
+        (GradeStatus.PENDING_MAKEUP, None, Grade.BASICALLY_COMPETENT, 3),
         (GradeStatus.PENDING_MAKEUP, None, None, 1),
         (GradeStatus.PENDING_MAKEUP, None, None, 1),
     ]

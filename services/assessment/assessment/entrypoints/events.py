@@ -20,6 +20,7 @@ from assessment.schemas.consumed import (
     CaseHold,
     DeliveryServed,
     FindingState,
+    RecallState,
     SanctionState,
 )
 from citybus import deadlines
@@ -35,6 +36,7 @@ Effect = Callable[[Mapping[str, Any], grade_effect.RulesOn], list[Wanted]]
 
 # Each carries the whole state of its matter; the steps of a kind that are not named here change nothing that binds a grade.
 ADJUSTMENT_STEPS: Final = ("decided", "executed", "reversed", "withdrawn")
+RECALL_STEPS: Final = ("approved", "outcome", "cancelled", "transferred")
 SANCTION_STEPS: Final = ("recorded", "in-effect", "modified", "expired", "revoked")
 
 
@@ -63,6 +65,7 @@ def subscriptions(rulebook: Rulebook) -> dict[str, Subscription]:
     weighed = Handler(FindingState(), recompute)
     matters = {
         "adjustment": (Handler(AdjustmentState(), binds(grade_effect.of_adjustment)), ADJUSTMENT_STEPS),
+        "recall": (Handler(RecallState(), binds(grade_effect.of_recall)), RECALL_STEPS),
         "sanction": (Handler(SanctionState(), binds(grade_effect.of_sanction)), SANCTION_STEPS),
     }
     holds = {
