@@ -1,4 +1,4 @@
-"""The sample city: the units of Huangshi and about 2,000 fictitious cadres, as a roster workbook.
+"""The sample city: the units of Huangshi, about 2,000 fictitious cadres and 21 indicators, as workbooks.
 
 The units are of the kinds that a prefecture-level city has. The people are made up: each name says so, and each identity
 number has the sequence digits 000, which are given to nobody. The same seed makes the same city, byte for byte.
@@ -6,10 +6,10 @@ number has the sequence digits 000, which are given to nobody. The same seed mak
 
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 from stdnum.cn import ric
 from xlsxwriter import Workbook
@@ -28,6 +28,16 @@ CADRE_HEADERS: Final = (
     "中共党员",
     "管理级别",
     "干部类别",
+)
+INDICATOR_HEADERS: Final = (
+    "指标代码",
+    "指标名称",
+    "层级",
+    "计量单位",
+    "目标值",
+    "基准值",
+    "牵头单位",
+    "配合单位",
 )
 
 _COUNTIES: Final = (
@@ -139,6 +149,30 @@ _SURNAMES: Final = (
 _GIVEN: Final = (
     "文明国建华志强伟军平海波涛峰林斌勇刚毅俊杰晨晓雪梅兰芳丽娟敏静慧颖婷玉珍春秋云山石江汉清源正德仁义永安康宁远航思齐"
 )
+# Title, level, unit of measure, target, baseline, the unit that leads, those that help: made up like the people.
+_INDICATORS: Final = (
+    ("地区生产总值增长率", "PROV", "%", "7.0", "6.2", "市发展和改革委员会", ("市统计局", "市财政局")),
+    ("固定资产投资增长率", "PROV", "%", "10.0", "8.4", "市发展和改革委员会", ("市统计局",)),
+    ("规模以上工业增加值增长率", "PROV", "%", "8.5", "7.1", "市经济和信息化局", ("市统计局",)),
+    ("技术改造投资增长率", "PROV", "%", "12.0", "9.5", "市经济和信息化局", ("市科学技术局",)),
+    ("研发经费投入强度", "PROV", "%", "2.6", "2.4", "市科学技术局", ("市统计局", "市经济和信息化局")),
+    ("高新技术企业数", "PROV", "家", "620", "540", "市科学技术局", ("市经济和信息化局",)),
+    ("地方一般公共预算收入增长率", "PROV", "%", "6.0", "5.3", "市财政局", ("市发展和改革委员会",)),
+    ("社会消费品零售总额增长率", "PROV", "%", "9.0", "8.1", "市商务局", ("市统计局",)),
+    ("外贸进出口总额增长率", "PROV", "%", "10.0", "7.7", "市商务局", ()),
+    ("城镇新增就业人数", "PROV", "万人", "5.2", "5.0", "市人力资源和社会保障局", ("市教育局",)),
+    ("居民人均可支配收入增长率", "PROV", "%", "7.0", "6.4", "市人力资源和社会保障局", ("市统计局",)),
+    ("单位地区生产总值能耗下降率", "PROV", "%", "3.0", "2.7", "市发展和改革委员会", ("市经济和信息化局",)),
+    ("空气质量优良天数比例", "PROV", "%", "84.0", "81.9", "市生态环境局", ("市住房和城乡建设局",)),
+    ("国控断面水质达标率", "PROV", "%", "100", "98.5", "市生态环境局", ("市水利和湖泊局",)),
+    ("耕地保有量", "PROV", "万亩", "182", "182", "市自然资源和规划局", ("市农业农村局",)),
+    ("粮食总产量", "PROV", "万吨", "56", "55.2", "市农业农村局", ("市水利和湖泊局",)),
+    ("脱贫人口人均纯收入增长率", "PROV", "%", "13.0", "12.4", "市乡村振兴局", ("市农业农村局",)),
+    ("亿元地区生产总值安全事故死亡率下降率", "PROV", "%", "5.0", "4.1", "市应急管理局", ("市住房和城乡建设局",)),
+    ("义务教育优质均衡学校比例", "PROV", "%", "60", "52", "市教育局", ("市财政局",)),
+    ("每千人口执业医师数", "PROV", "人", "3.2", "3.0", "市卫生健康委员会", ("市财政局",)),
+    ("城镇老旧小区改造数", "PROV", "个", "120", "98", "市住房和城乡建设局", ("市财政局",)),
+)
 # The divisions' codes of today, and of the former 大冶县, in which older people were registered.
 _AREAS: Final = ("420202", "420203", "420204", "420205", "420222", "420281", "420221")
 
@@ -171,11 +205,26 @@ class SampleCadre:
 
 
 @dataclass(frozen=True, slots=True)
+class SampleIndicator:
+    """An indicator of a year, with the code of the unit that leads and those of the units that help."""
+
+    code: str
+    title: str
+    level: str
+    unit_of_measure: str
+    target: str
+    baseline: str
+    lead_unit: str
+    co_units: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SampleCity:
-    """Seven county-level units, 82 municipal ones, and their people."""
+    """Seven county-level units, 82 municipal ones, their people, and 21 indicators of 16 responsible units."""
 
     units: tuple[SampleUnit, ...]
     cadres: tuple[SampleCadre, ...]
+    indicators: tuple[SampleIndicator, ...]
 
 
 def sample_city(people: int = PEOPLE, seed: int = SEED) -> SampleCity:
@@ -189,7 +238,7 @@ def sample_city(people: int = PEOPLE, seed: int = SEED) -> SampleCity:
         for place, unit in enumerate(units)
         for cadre in _staff(unit, max(2, each + (place < more)), random, numbers)
     )
-    return SampleCity(units, cadres)
+    return SampleCity(units, cadres, tuple(_indicators(units)))
 
 
 def roster_workbook(city: SampleCity) -> bytes:
@@ -215,6 +264,35 @@ def roster_workbook(city: SampleCity) -> bytes:
             cadres.write_string(number, place, value)
     book.close()
     return output.getvalue()
+
+
+def indicator_workbook(city: SampleCity) -> bytes:
+    """Return the indicators of `city` as an .xlsx workbook, to be read by people."""
+    output = io.BytesIO()
+    book = Workbook(output, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
+    book.set_properties({"title": "黄石市考核指标（虚构示例）", "created": datetime(2024, 1, 1)})  # noqa: DTZ001  no zone there
+    sheet = book.add_worksheet("指标")
+    sheet.write_row(0, 0, INDICATOR_HEADERS)
+    names = {unit.code: unit.name for unit in city.units}
+    for number, each in enumerate(city.indicators, start=1):
+        helping = "、".join(names[code] for code in each.co_units)
+        texts = (each.code, each.title, each.level, each.unit_of_measure, each.target, each.baseline)
+        for place, value in enumerate((*texts, names[each.lead_unit], helping)):
+            sheet.write_string(number, place, value)
+    book.close()
+    return output.getvalue()
+
+
+def indicator_forms(city: SampleCity, year: int) -> list[dict[str, Any]]:
+    """Return the indicators of `city` for `year` as requests to `POST /indicators` of assessment."""
+    return [{**asdict(each), "year": year, "co_units": list(each.co_units)} for each in city.indicators]
+
+
+def _indicators(units: Sequence[SampleUnit]) -> Iterator[SampleIndicator]:
+    codes = {unit.name.removeprefix("黄石"): unit.code for unit in units}
+    for number, (title, level, measure, target, baseline, lead, helping) in enumerate(_INDICATORS, start=1):
+        co_units = tuple(codes[name] for name in helping)
+        yield SampleIndicator(f"{level}-{number:02}", title, level, measure, target, baseline, codes[lead], co_units)
 
 
 def _units() -> Iterator[SampleUnit]:
