@@ -133,6 +133,15 @@ def a_case(**changes: Any) -> SimpleNamespace:
         "served_on": None,
         "review_until": None,
         "effective_on": None,
+        "review_asked_on": None,
+        "review_grounds": None,
+        "reviewed_on": None,
+        "first_decision": None,
+        "revocation_ground": None,
+        "noticed_on": None,
+        "answer_until": None,
+        "answer": None,
+        "revoked_on": None,
     }
     return SimpleNamespace(**made | changes)
 
@@ -339,6 +348,23 @@ class City:
         }
         return self.event("assessment.cadre.registered.v1", f"cadre/{cadre_id}", data | changes)
 
+    def annual(self, cadre_id: str, year: int, grade: str | None, how: str = "approved", **changes: Any) -> Event:
+        """Return the event that a cadre's year has this result."""
+        annual = f"{cadre_id}-{year}"
+        data = {
+            "annual": annual,
+            "subject_kind": "CADRE",
+            "cadre": cadre_id,
+            "unit": BUREAU,
+            "year": year,
+            "state": "APPROVED",
+            "grade": grade,
+            "grade_status": "GRADED" if grade else "NO_GRADE",
+            "revision": 1,
+            "cause": None,
+        }
+        return self.event(f"assessment.annual.{how}.v1", f"annual/{annual}", data | changes)
+
     def batch(self, state: str = "SELECTING", **changes: Any) -> Any:
         """Return a batch in `state`, up to the one in which candidates are chosen."""
         batch = self.open(SELECTOR, a_plan(**changes), self.bound.batches)
@@ -448,6 +474,88 @@ class City:
         self.clock.set(datetime(2024, 3, 19, 0, 0, 5, tzinfo=ZONE))
         self.fire()
         return self.again(case)
+
+    def correction(self, case: Any) -> Any:
+        """Return the correction plan of a case."""
+        with self.acting(ACCEPTOR) as uow:
+            model = self.bound.corrections.model
+            found = uow.session.scalars(select(model).where(model.tolerance_id == case.id)).one()
+            uow.session.expunge(found)
+            return found
+
+    def correcting(self, **changes: Any) -> Any:
+        """Return a case whose unit has said how it corrects what was excused."""
+        case = self.effective(**changes)
+        self.take(self.correction(case), "plan", head(), {"measures": ["完善决策程序"]})
+        return self.again(case)
+
+    def closed(self, **changes: Any) -> Any:
+        """Return a case whose correction was accepted."""
+        case = self.correcting(**changes)
+        plan = self.correction(case)
+        self.take(plan, "prove", head(), {"proof": [self.with_evidence(head())]})
+        self.take(plan, "accept", ACCEPTOR, {"reason": "已整改到位"})
+        return self.again(case)
+
+    def revoked(self, **changes: Any) -> Any:
+        """Return a case that was revoked for fraud, after notice and an answer."""
+        case = self.effective(**changes)
+        self.take(case, "give_notice", ACCEPTOR, {"ground": "FRAUD", "reason": "证据系伪造"})
+        self.take(case, "answer", APPLICANT, {"answer": "情况说明"})
+        for actor in COMMITTEE:
+            case, _ = self.take(case, "revoke", actor, {"reason": "查实弄虚作假"})
+        return case
+
+    def bulletin(self, bulletin: str, finding: str, state: str, *, named: bool = True) -> Event:
+        """Return the event that a bulletin about a finding is in `state` now."""
+        data = {
+            "bulletin": bulletin,
+            "findings": [finding],
+            "named": named,
+            "channels": ["NEWSPAPER", "TV", "WECHAT"],
+            "state": state,
+            "title": "典型案例通报",
+            "text": "某局推进工作不力。",
+            "legal_basis": "个人信息保护法第二十五条",
+            "publish_at": "2024-03-06T09:00:00+08:00",
+            "expire_at": None,
+            "correction_text": None,
+            "reason_code": None,
+        }
+        return self.event(f"supervision.bulletin.{state.lower()}.v1", f"bulletin/{bulletin}", data, dataclass="L1")
+
+    def recall(self, recall: str, findings: Sequence[str], step_: str, state: str) -> Event:
+        """Return the event that a recall of the cadre in the lead is in `state` now."""
+        data = {
+            "recall": recall,
+            "cadre": LEAD,
+            "unit": BUREAU,
+            "findings": list(findings),
+            "circumstances": [2],
+            "state": state,
+            "proposed_on": "2024-03-05",
+            "approved_on": None,
+            "outcome": None,
+            "outcome_on": None,
+            "cancel_reason": None,
+        }
+        return self.event(f"supervision.recall.{step_}.v1", f"recall/{recall}", data)
+
+    def constraint(self, constraint: str, findings: Sequence[str], state: str = "ACTIVE", **changes: Any) -> Event:
+        """Return the event that a constraint on the grade of the cadre in the lead is in `state` now."""
+        data = {
+            "constraint": constraint,
+            "cadre": LEAD,
+            "year": 2024,
+            "kind": "CAP",
+            "grade": "BASICALLY_COMPETENT",
+            "reason_code": "RECALL",
+            "source": "recall/r1",
+            "state": state,
+            "findings": list(findings),
+        }
+        step_ = {"ACTIVE": "added", "LIFTED": "lifted"}[state]
+        return self.event(f"assessment.constraint.{step_}.v1", f"constraint/{constraint}", data | changes)
 
     def fire(self) -> deadlines.Tally:
         return deadlines.fire_due(self.units, handlers(self.bound))

@@ -18,7 +18,7 @@ BOUND = bind(rulebook())
 PUBLISHED = {
     action.event: (action.mandatory, cases.case_type.dataclass)
     for cases in BOUND
-    for action in cases.case_type.actions.values()
+    for action in (cases.case_type.create, *cases.case_type.actions.values())
     if action.event
 } | {EVENT: (False, "L3")}
 OF_TOLERANCE = [action.event for action in TOLERANCE.actions.values() if action.event]

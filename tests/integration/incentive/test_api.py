@@ -220,14 +220,14 @@ def test_an_exclusion_is_refused_by_its_own_code(client: Client, city: City) -> 
     case = filed(client, city)
     client.take(ACCEPTOR, case, "accept")
     client.take(ACCEPTOR, case, "assign", {"verifiers": VERIFIERS})
-    excluded = VERIFIED | {"exclusions": ["MAJOR_INCIDENT"]}
+    excluded = VERIFIED | {"exclusions": ["SAFETY"]}
     for who in (FIRST, SECOND):
         client.take(who, case, "verify", excluded)
     answer = client.take(DECIDER, case, "decide", a_decision(deviation="理由"))
-    assert problem(answer) == (422, "EXCLUDED_MAJOR_INCIDENT")
+    assert problem(answer) == (422, "EXCLUDED_SAFETY")
     verification = client.get(DECIDER, f"/tolerance-cases/{case['id']}/verification").json
-    assert (verification["advice"], verification["exclusions"]) == ("DENY", ["MAJOR_INCIDENT"])
-    assert "MAJOR_INCIDENT" in verification["explanation"]["en"]
+    assert (verification["advice"], verification["exclusions"]) == ("DENY", ["SAFETY"])
+    assert "SAFETY" in verification["explanation"]["en"]
 
 
 def test_a_reader_is_told_what_may_be_done_and_why_other_things_may_not(client: Client, city: City) -> None:
@@ -401,16 +401,21 @@ def test_the_routes_of_tolerance_are_these(client: Client) -> None:
             ("POST", f"{case}/{name}")
             for name in (
                 "accept",
+                "answer",
+                "ask-review",
                 "assign",
                 "attach",
                 "decide",
                 "discard",
                 "extend",
                 "file",
+                "give-notice",
                 "not-accept",
                 "reassign",
                 "refile",
+                "review",
                 "revise",
+                "revoke",
                 "verify",
                 "withdraw",
             )

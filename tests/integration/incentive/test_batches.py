@@ -150,6 +150,25 @@ def test_an_older_state_of_a_cadre_never_takes_the_place_of_a_newer(city: City) 
     assert (row.sequence, row.data["unit"]) == (2, DISTRICT)
 
 
+def test_last_years_result_shuts_the_gate_until_the_year_is_over(city: City) -> None:
+    cadre = on_roster(city)
+    city.receive("assessment", city.annual(cadre, 2024, "BASICALLY_COMPETENT"))
+    city.receive("assessment", city.annual(new_id(), 2024, "POOR", cadre=None, subject_kind="GROUP"))
+    city.clock.advance(timedelta(days=365))
+    candidate = city.nominated(city.batch(), cadre)
+    assert (candidate.verdict, candidate.reasons) == (
+        "BLOCKED",
+        [{"code": "LAST_YEAR_BELOW_COMPETENT", "until": "2026-01-01", "pending": False}],
+    )
+    # An appeal corrected it.
+    city.receive("assessment", city.annual(cadre, 2024, "COMPETENT", "corrected", revision=2))
+    assert city.take(candidate, "recheck", SELECTOR)[0].verdict == "PASS"
+    # Where it is still to be made up, nobody can tell.
+    pending = {"grade_status": "PENDING_MAKEUP", "state": "PENDING_MAKEUP"}
+    city.receive("assessment", city.annual(cadre, 2024, None, "suspended", **pending))
+    assert city.take(candidate, "recheck", SELECTOR)[0].verdict == "PENDING"
+
+
 # ---- through the API
 
 

@@ -9,6 +9,7 @@ from citybus import deadlines, tables
 from citybus.cases import Actor
 from citybus.cases.timers import handlers
 from citybus.errors import Refusal
+from citybus.ids import new_id
 from notification.domain.delivery import DELIVERY
 from notification.domain.document import fingerprint
 from notification.persistence.models import CadreRow
@@ -235,6 +236,16 @@ def to_the_unit(city: City) -> Any:
     event = city.tolerance(applicant={"kind": "UNIT", "id": BUREAU})
     city.receive(event)
     return city.of(event)[0]
+
+
+def test_what_a_review_decided_is_served_beside_the_decision(city: City) -> None:
+    case = new_id()
+    decided, reviewed = (
+        city.tolerance(step, case, decision=decision)
+        for step, decision in (("decided", "MITIGATE"), ("reviewed", "EXEMPT"))
+    )
+    city.receive(decided, reviewed, reviewed)
+    assert sorted(each.particulars["decision"] for each in city.of(decided)) == ["EXEMPT", "MITIGATE"]
 
 
 def test_lists_show_what_may_be_read_and_no_more(city: City) -> None:

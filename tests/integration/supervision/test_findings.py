@@ -66,8 +66,14 @@ FORMS: dict[str, Any] = {
     "plea": {"text": "说明"},
     "serve": {"cadre": LEAD, "served_on": date(2024, 3, 4)},
     "apply_tolerance": {"case": "c", "factor": 1},
+    "undo_tolerance": {"case": None, "factor": None},
 }
-WHO = {"plea": cadre(LEAD), "sign": ORG, "serve": Actor("s", system=True), "apply_tolerance": Actor("s", system=True)}
+WHO = {
+    "plea": cadre(LEAD),
+    "sign": ORG,
+    "serve": Actor("s", system=True),
+    "apply_tolerance": Actor("s", system=True),
+} | {"undo_tolerance": Actor("s", system=True)}
 
 
 @pytest.mark.parametrize(("state", "action"), ILLEGAL)

@@ -33,7 +33,18 @@ LEADS_ON = {
     ("VERIFYING", "withdraw", "WITHDRAWN"),
     ("DELIBERATING", "decide", "DECIDED"),
     ("DECIDED", "serve", "SERVED"),
+    ("SERVED", "ask_review", "SERVED"),
+    ("SERVED", "review", "REVIEWED"),
     ("SERVED", "take_effect", "EFFECTIVE"),
+    ("REVIEWED", "take_effect", "EFFECTIVE"),
+    ("EFFECTIVE", "correct", "CORRECTING"),
+    ("CORRECTING", "close", "CLOSED"),
+    *(
+        (state, action, state)
+        for state in ("EFFECTIVE", "CORRECTING", "CLOSED")
+        for action in ("give_notice", "answer")
+    ),
+    *((state, "revoke", "REVOKED") for state in ("EFFECTIVE", "CORRECTING", "CLOSED")),
 }
 
 

@@ -13,6 +13,7 @@ from citybus.cases import Past
 from citybus.clock import ZONE
 from citybus.errors import Refusal
 from incentive.domain import application, decision, effects, verification
+from incentive.domain.gate import Bar, Standing
 from incentive.domain.points import points
 from incentive.domain.tolerance import scope
 from incentive.domain.verification import FACTORS, Decision
@@ -307,10 +308,68 @@ def test_the_review_window_runs_from_the_service() -> None:
     ],
 )
 def test_what_must_follow_depends_on_whether_the_finding_counts(state: str, steps: list[str]) -> None:
-    found = effects.expected(state, ["b", "a"], Decimal("2.0"), Decimal("0.5"))
+    granted = effects.Granted("f", "MITIGATE", Decimal("0.5"))
+    found = effects.expected(state, ["b", "a"], Decimal("2.0"), granted)
     assert [each.step for each in found] == steps
     assert {each.at_most for each in found} == {Decimal("1.00")}
 
 
 def test_the_scores_of_the_tests_advise_to_mitigate() -> None:
     assert verification.advise(SCORES.values(), (), 10, 6) is Decision.MITIGATE
+
+
+def link(kind: str, state: str, *findings: str, **more: Any) -> effects.Link:
+    return effects.Link(f"{kind.lower()}/1", kind, state, findings or ("f",), **more)
+
+
+@pytest.mark.parametrize(
+    ("decision", "tolerated", "about", "steps"),
+    [
+        ("MITIGATE", (), link("BULLETIN", "PUBLISHED", named=True), ["BULLETIN:1"]),
+        ("MITIGATE", (), link("BULLETIN", "PUBLISHED"), []),
+        ("EXEMPT", (), link("BULLETIN", "PUBLISHED"), ["BULLETIN:1"]),
+        ("EXEMPT", (), link("BULLETIN", "PUBLISHED", "f", "g"), ["BULLETIN:1"]),
+        ("EXEMPT", (), link("BULLETIN", "APPROVED", named=True), []),
+        ("EXEMPT", (), link("BULLETIN", "EXPIRED", named=True), []),
+        ("MITIGATE", (), link("RECALL", "APPROVED", cadre="c"), ["RECALL:1", "GATE:c"]),
+        ("MITIGATE", (), link("RECALL", "RESTORED", cadre="c"), []),
+        ("MITIGATE", (), link("RECALL", "OBSERVING", "f", "g", cadre="c"), []),
+        ("MITIGATE", ("g",), link("RECALL", "OBSERVING", "f", "g", cadre="c"), ["RECALL:1", "GATE:c"]),
+        ("MITIGATE", (), link("ADJUSTMENT", "PROPOSED", cadre="c"), ["ADJUSTMENT:1"]),
+        ("MITIGATE", (), link("ADJUSTMENT", "EXECUTED", "f", "g", cadre="c"), []),
+        ("EXEMPT", (), link("ADJUSTMENT", "DISMISSED", cadre="c"), []),
+        ("EXEMPT", (), link("CONSTRAINT", "ACTIVE", cadre="c"), ["CONSTRAINT:1"]),
+        ("EXEMPT", (), link("CONSTRAINT", "ACTIVE", "f", "g", cadre="c"), []),
+        ("EXEMPT", (), link("CONSTRAINT", "LIFTED", cadre="c"), []),
+        ("MITIGATE", (), link("CONSTRAINT", "ACTIVE", cadre="c"), []),
+    ],
+)
+def test_what_rests_on_the_finding_alone_has_to_go(
+    decision: str, tolerated: tuple[str, ...], about: effects.Link, steps: list[str]
+) -> None:
+    granted = effects.Granted("f", decision, Decimal(0), exempted=tolerated, tolerated=tolerated)
+    found = effects.expected("NOTIFIED", [], Decimal("2.0"), granted, [about])
+    assert [each.step for each in found] == ["FINDING_WEIGHT", *steps]
+
+
+def test_a_constraint_that_rests_on_a_recall_goes_with_it() -> None:
+    recall = link("RECALL", "APPROVED", cadre="c")
+    bound = link("CONSTRAINT", "ACTIVE", cadre="c", source=recall.subject)
+    granted = effects.Granted("f", "MITIGATE", Decimal("0.5"))
+    found = effects.expected("NOTIFIED", [], Decimal("2.0"), granted, [bound, recall])
+    assert [each.step for each in found] == ["FINDING_WEIGHT", "RECALL:1", "CONSTRAINT:1", "GATE:c"]
+
+
+@pytest.mark.parametrize(
+    ("bar", "recalls", "shut"),
+    [
+        (Bar("RECALL_OPEN", date(2024, 3, 1), None), [], True),
+        (Bar("RECALL_OPEN", date(2024, 3, 1), date(2024, 3, 4)), [], False),
+        (Bar("CASE_PENDING", date(2024, 3, 1), None), [], False),
+        # Another recall of theirs is open: the bar may be that one's.
+        (Bar("RECALL_OPEN", date(2024, 3, 1), None), [link("RECALL", "APPROVED", cadre="c")], False),
+    ],
+)
+def test_a_recall_that_is_cancelled_no_longer_shuts_the_gate(bar: Bar, recalls: Any, shut: bool) -> None:
+    known = Standing({"PROMOTE": [bar]}, {})
+    assert effects.recall_shuts_gate(known, recalls, date(2024, 3, 4)) is shut

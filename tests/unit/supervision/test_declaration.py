@@ -120,6 +120,7 @@ LEADS_ON = {
         ("NOTIFIED", "sign", "NOTIFIED"),
         ("NOTIFIED", "verify", "VERIFIED"),
         ("NOTIFIED", "reject", "REJECTED"),
+        *((state, "undo_tolerance", state) for state in ("NOTIFIED", "PLEA_RECEIVED", "VERIFIED", "REJECTED")),
         ("NOTIFIED", "apply_tolerance", "NOTIFIED"),
         ("PLEA_RECEIVED", "attach", "PLEA_RECEIVED"),
         ("PLEA_RECEIVED", "serve", "PLEA_RECEIVED"),

@@ -266,6 +266,4 @@ def _note(uow: UnitOfWork, row: ConstraintRow, action: str, before: str | None, 
     )
     if event_type is not None:
         packs = " ".join(row.rule_packs) or None
-        uow.publish(
-            Draft(event_type, subject, constraint_state(row), CONSTRAINT.dataclass, rulepack=packs, mandatory=False)
-        )
+        uow.publish(Draft(event_type, subject, constraint_state(row), CONSTRAINT.dataclass, rulepack=packs))

@@ -699,7 +699,7 @@ def _event(name: str) -> dict[str, Any]:
     return {"event": _EVENT.format(name), "mandatory": name in CONSUMED}
 
 
-CONSUMED: Final = frozenset({"approved", "corrected", "finalized", "notified"})
+CONSUMED: Final = frozenset({"approved", "corrected", "finalized", "made-up", "notified", "suspended"})
 """The steps whose event some queue is bound to."""
 
 ANNUAL: Final = CaseType(

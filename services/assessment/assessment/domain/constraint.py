@@ -266,11 +266,9 @@ CONSTRAINT: Final = CaseType(
     create=Action(zh="产生", en="follow from a source", guards=(opened_by_sources,)),
     actions=MappingProxyType(
         {
-            "confirm": Action(
-                zh="确认", en="confirm", allow=_DECIDERS, effect=confirm, event=ADDED, mandatory=False, reason=True
-            ),
+            "confirm": Action(zh="确认", en="confirm", allow=_DECIDERS, effect=confirm, event=ADDED, reason=True),
             "decline": Action(zh="不采纳", en="decline", allow=_DECIDERS, reason=True),
-            "lift": Action(zh="解除", en="lift", effect=lift, event=LIFTED, mandatory=False),
+            "lift": Action(zh="解除", en="lift", effect=lift, event=LIFTED),
         }
     ),
 )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from citybus.cases import Cases
 from incentive.application.batches import batches
 from incentive.application.candidates import candidates
+from incentive.application.corrections import corrections
 from incentive.application.rulebook import Rulebook
 from incentive.application.tolerances import tolerances
 
@@ -13,11 +14,10 @@ from incentive.application.tolerances import tolerances
 def bind(rulebook: Rulebook) -> "CaseTypes":
     """Return all case types under the rules of `rulebook`."""
     chosen = candidates(rulebook)
-    return CaseTypes(
-        batches=batches(rulebook, chosen),
-        candidates=chosen,
-        tolerances=tolerances(rulebook),
-    )
+    # A plan moves its case along, and a case opens its plan.
+    plans = corrections(rulebook, lambda: cases)
+    cases = tolerances(rulebook, plans)
+    return CaseTypes(batches=batches(rulebook, chosen), candidates=chosen, corrections=plans, tolerances=cases)
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class CaseTypes:
 
     batches: Cases
     candidates: Cases
+    corrections: Cases
     tolerances: Cases
 
     def __iter__(self) -> Iterator[Cases]:

@@ -15,10 +15,11 @@ from citybus.tables import deadlines
 from citybus.unit_of_work import UnitOfWork
 from incentive.application.tolerances import OFFICERS
 from incentive.domain.application import asked_by
+from incentive.domain.decision import GRANTED_STATES
 from incentive.domain.points import points
 from incentive.domain.tolerance import EFFECTS
 from incentive.domain.verification import DECISIONS, FACTORS, explain
-from incentive.persistence.models import EffectRow, EvidenceRow, ToleranceRow, UploadRow
+from incentive.persistence.models import CorrectionRow, EffectRow, EvidenceRow, ToleranceRow, UploadRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,8 @@ class Effects:
 
     @property
     def complete(self) -> bool:
-        """Whether the case is effective and nothing is outstanding."""
-        return self.case.state == "EFFECTIVE" and all(step.done_at is not None for step in self.steps)
+        """Whether the case is effective, or revoked, and nothing is outstanding."""
+        return self.case.state in (*GRANTED_STATES, "REVOKED") and all(step.done_at is not None for step in self.steps)
 
 
 def effects(tolerances: Cases, uow: UnitOfWork, case_id: str, actor: Actor) -> Effects:
@@ -63,7 +64,8 @@ def statement(tolerances: Cases, uow: UnitOfWork, case_id: str, actor: Actor) ->
     case: ToleranceRow = tolerances.read(uow, case_id, actor)
     if not _shows(case, actor):
         raise _out_of_scope()
-    uow.audit("tolerance.statement.read", f"tolerance/{case.id}", read=["statement", "late_cause", "new_facts"])
+    shown = ["statement", "late_cause", "new_facts", "review_grounds", "answer"]
+    uow.audit("tolerance.statement.read", f"tolerance/{case.id}", read=shown)
     return case
 
 
@@ -94,6 +96,13 @@ def verification(tolerances: Cases, uow: UnitOfWork, case_id: str, actor: Actor)
     }
 
 
+def measures(corrections: Cases, uow: UnitOfWork, correction_id: str, actor: Actor) -> CorrectionRow:
+    """Return a correction plan whose texts `actor` may read: whoever may read the plan. Raises Refusal: 404, 403."""
+    case: CorrectionRow = corrections.read(uow, correction_id, actor)
+    uow.audit("correction.measures.read", f"correction/{case.id}", read=["measures", "note"])
+    return case
+
+
 def evidence(uow: UnitOfWork, digest: str, actor: Actor) -> tuple[EvidenceRow, str]:
     """Return a file and its name: for who uploaded it, who asked in a case that names it, and officers within its scope.
 
@@ -102,7 +111,9 @@ def evidence(uow: UnitOfWork, digest: str, actor: Actor) -> tuple[EvidenceRow, s
     session = uow.session
     row = session.get(EvidenceRow, digest)
     own = session.get(UploadRow, (digest, actor.subject))
-    cases = session.scalars(select(ToleranceRow).where(ToleranceRow.evidence.contains([digest]))).all()
+    proven = select(CorrectionRow.tolerance_id).where(CorrectionRow.proof.contains([digest]))
+    named = or_(ToleranceRow.evidence.contains([digest]), ToleranceRow.id.in_(proven))
+    cases = session.scalars(select(ToleranceRow).where(named)).all()
     if row is None or (own is None and not any(_shows(case, actor) for case in cases)):
         raise Refusal("NOT_FOUND", zh="没有该证据文件。", en="There is no such evidence.", status=404)
     first = select(UploadRow.name).where(UploadRow.sha256 == digest).order_by(UploadRow.uploaded_at).limit(1)

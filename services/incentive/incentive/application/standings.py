@@ -58,6 +58,15 @@ def know_eligibility(uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> 
     keep_part(uow, event, Part.BARS, data["cadre"], {"purposes": intervals})
 
 
+def know_annual(uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
+    """Keep the result of a cadre's year (A8). That of a group says nothing of one cadre."""
+    if data["cadre"] is None:
+        return
+    settled = data["grade_status"] in ("GRADED", "NO_GRADE")
+    result = {"year": data["year"], "grade": data["grade"] if settled else None, "settled": settled}
+    keep_part(uow, event, Part.ANNUAL, data["cadre"], result)
+
+
 def standings(uow: UnitOfWork, cadres: Sequence[str]) -> Mapping[str, Standing]:
     """Return what is known of each of `cadres`."""
     parts: dict[str, list[Told]] = defaultdict(list)

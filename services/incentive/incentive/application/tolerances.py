@@ -7,21 +7,27 @@ from sqlalchemy import ColumnElement, and_, false, not_, or_, select, true
 from sqlalchemy.orm import Session
 
 from citybus.actor import Actor
-from citybus.cases import Cases, Reach
+from citybus.cases import Cases, Reach, Step
+from citybus.cases.perform import system_actor
 from citybus.freshness import require_fresh
 from citybus.unit_of_work import UnitOfWork
-from incentive.application.follow_effects import open_effects
+from incentive.application.corrections import give_up_correction, open_correction
+from incentive.application.follow_effects import open_effects, open_reversal
 from incentive.application.rulebook import Rulebook
 from incentive.domain.application import AboutFinding, Applicant, Facts
 from incentive.domain.tolerance import TOLERANCE, scope
-from incentive.persistence.models import CadreRow, FindingRow, ToleranceRow, UploadRow
+from incentive.persistence.models import CadreRow, CorrectionRow, FindingRow, ToleranceRow, UploadRow
 from incentive.schemas.published import tolerance_state
 from incentive.schemas.requests import (
+    Answer,
     Application,
     Attachment,
     NewFacts,
     PanelDecision,
+    ReviewDecision,
+    ReviewRequest,
     Revision,
+    RevocationNotice,
     Verification,
     Verifiers,
 )
@@ -35,12 +41,25 @@ OFFICERS: Final[Mapping[str, Reach]] = {
 }
 _ASKING: Final = frozenset({"create", "file", "refile"})
 _NAMING: Final = frozenset({"assign", "reassign", "decide"})
+_REVOKING: Final = frozenset({"give_notice", "revoke"})
 _SHOWING: Final = frozenset({"create", "revise", "refile", "attach"})
 
 
-def tolerances(rulebook: Rulebook) -> Cases:
-    """Return tolerance cases, bound to their table, forms and facts."""
-    return Cases(
+def tolerances(rulebook: Rulebook, plans: Cases) -> Cases:
+    """Return tolerance cases, bound to their table, forms and facts; `plans` are opened by what is granted."""
+
+    def reviewed(uow: UnitOfWork, step: Step) -> None:
+        bound.take(uow, step.case.id, "take_effect", system_actor("incentive"), {})
+
+    def in_effect(uow: UnitOfWork, step: Step) -> None:
+        open_effects(uow, step)
+        open_correction(plans, uow, step)
+
+    def revoked(uow: UnitOfWork, step: Step) -> None:
+        open_reversal(uow, step)
+        give_up_correction(uow, step)
+
+    bound = Cases(
         case_type=TOLERANCE,
         model=ToleranceRow,
         rules=rulebook.on,
@@ -58,10 +77,15 @@ def tolerances(rulebook: Rulebook) -> Cases:
             "reassign": Verifiers,
             "verify": Verification,
             "decide": PanelDecision,
+            "ask_review": ReviewRequest,
+            "review": ReviewDecision,
+            "give_notice": RevocationNotice,
+            "answer": Answer,
         },
         facts=facts,
-        after={"take_effect": open_effects},
+        after={"review": reviewed, "take_effect": in_effect, "revoke": revoked},
     )
+    return bound
 
 
 def facts(uow: UnitOfWork, case: ToleranceRow, action: str, form: Mapping[str, Any]) -> Facts:
@@ -81,7 +105,13 @@ def facts(uow: UnitOfWork, case: ToleranceRow, action: str, form: Mapping[str, A
         people = [person["cadre"] for person in form.get("verifiers") or form.get("panel") or ()]
         unit_of = dict(session.execute(select(CadreRow.id, CadreRow.unit).where(CadreRow.id.in_(people))).all())
     shown = _evidence(uow, case, form) if action in _SHOWING else frozenset[str]()
-    return Facts(finding=finding, others=others, evidence=shown, unit_of=unit_of)
+    overdue = action in _REVOKING and _correction_overdue(session, case.id)
+    return Facts(finding=finding, others=others, evidence=shown, unit_of=unit_of, correction_overdue=overdue)
+
+
+def _correction_overdue(session: Session, case_id: str) -> bool:
+    found = select(CorrectionRow.id).where(CorrectionRow.tolerance_id == case_id, CorrectionRow.state == "OVERDUE")
+    return session.execute(found.limit(1)).one_or_none() is not None
 
 
 def _finding(session: Session, finding_id: str) -> AboutFinding | None:

@@ -33,8 +33,8 @@ class Tolerance(Protocol):
 
     `applicant_id` is the id of a cadre, or the code of the unit or organ; `unit` is the unit that the finding concerns,
     `persons` the cadres whom the case is to help. `verifiers` holds `{subject, cadre}` each, `panel` `{subject, cadre,
-    vote}`; `factors` a score of 0 to 2 by factor. The texts (`statement`, `late_cause`, `new_facts`, `deviation`) are
-    sensitive (L4). `evidence` holds SHA-256 sums.
+    vote}`; `factors` a score of 0 to 2 by factor. The texts (`statement`, `late_cause`, `new_facts`, `deviation`,
+    `review_grounds`, `answer`) are sensitive (L4). `first_decision` is what a review took the place of. `evidence` holds SHA-256 sums.
     """
 
     id: str
@@ -70,6 +70,15 @@ class Tolerance(Protocol):
     served_on: date | None
     review_until: date | None
     effective_on: date | None
+    review_asked_on: date | None
+    review_grounds: str | None
+    reviewed_on: date | None
+    first_decision: str | None
+    revocation_ground: str | None
+    noticed_on: date | None
+    answer_until: date | None
+    answer: str | None
+    revoked_on: date | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +99,14 @@ class Facts:
 
     `finding` is None where no accountability is known; `others` are the (kind, id) of those who have asked about the
     finding in other cases that were not withdrawn; `evidence` those sums asked for that the asker may name; `unit_of` the
-    unit of each cadre who is named (absent: unknown).
+    unit of each cadre who is named (absent: unknown); `correction_overdue` whether the correction plan is overdue.
     """
 
     finding: AboutFinding | None = None
     others: frozenset[tuple[str, str]] = frozenset()
     evidence: frozenset[str] = frozenset()
     unit_of: Mapping[str, str] = field(default_factory=dict)
+    correction_overdue: bool = False
 
 
 def ask(step: Step) -> None:
@@ -121,6 +131,8 @@ def ask(step: Step) -> None:
         )
     case.new_facts = case.account_stage = case.advice = case.advice_grounds = case.factors = None
     case.decision = case.factor = case.deviation = None
+    case.review_asked_on = case.review_grounds = case.reviewed_on = case.first_decision = None
+    case.revocation_ground = case.noticed_on = case.answer_until = case.answer = case.revoked_on = None
     case.late = case.refiled = False
     case.verifiers, case.panel, case.exclusions = [], [], []
     revise(step)

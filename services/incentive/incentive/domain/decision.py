@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
+from typing import Final
 
 from citybus.cases.declare import Step
 from citybus.clock import ZONE
@@ -12,6 +13,8 @@ from incentive.domain.verification import Decision, check_people
 
 OVERRULES = "COMM"
 """The role that may grant tolerance in spite of an exclusion, giving its reason."""
+GRANTED_STATES: Final = ("EFFECTIVE", "CORRECTING", "CLOSED")
+"""States in which a decision holds."""
 
 
 def panel_is_right(step: Step) -> None:

@@ -7,7 +7,7 @@ from citybus.cases.declare import Step
 from citybus.errors import Refusal
 from citybus.rulepack import Rules
 
-TEXTS: Final = ("statement", "late_cause", "new_facts", "deviation", "reason")
+TEXTS: Final = ("statement", "late_cause", "new_facts", "deviation", "reason", "grounds", "answer")
 """The fields of forms that hold free text. All of it is sensitive (L4): it stays here and enters no event."""
 
 

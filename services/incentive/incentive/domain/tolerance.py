@@ -1,6 +1,7 @@
-"""Fault-tolerance cases (M8): asked for, accepted, verified by two, decided by a panel, served, effective.
+"""Fault-tolerance cases (M8): asked for, accepted, verified by two, decided by a panel, served, effective, corrected.
 
-Absent yet: the review (REVIEWED), the correction plan (CORRECTING, CLOSED; I6) and the revocation for fraud (REVOKED).
+Who asked may ask for a review, which others decide and which makes nothing heavier. What was granted is revoked where it
+was obtained by fraud, or what it asks for is not corrected in time; notice and time to answer come first.
 A decision to deny takes effect as well: it is final then, has the factor 1, and leads to nothing elsewhere.
 """
 
@@ -10,8 +11,8 @@ from typing import Any, Final
 from statemachine import State, StateMachine
 
 from citybus.cases.declare import Action, Arm, CaseType, Reach, Scope, Step
+from incentive.domain import aftermath, decision, verification
 from incentive.domain import application as asking
-from incentive.domain import decision, verification
 from incentive.domain.application import OFFICES, Applicant, Tolerance, by_applicant, in_stage
 from incentive.domain.texts import plain_texts
 
@@ -24,14 +25,19 @@ APPLICANTS: Final[Mapping[str, Reach]] = {"CADRE": Reach.SELF, "UNITHEAD": Reach
 _EVENT: Final = "incentive.tolerance.{}.v1"
 _ACCEPT, _ASSIGN, _VERIFY = "tolerance.accept", "tolerance.assign", "tolerance.verify"
 _DECIDE, _SERVE, _REVIEW = "tolerance.decide", "tolerance.serve", "tolerance.review"
+_REVIEW_DECIDE: Final = "tolerance.review_decide"
 EFFECTS: Final = "tolerance.effects"
 _WARN: Final = "deadline.warning"
 _ASKED: Final = ("create", "revise", "file", "refile")
 _LED: Final = (*_ASKED, "accept", "not_accept", "assign", "reassign", "extend")
+_DECIDED: Final = (*_LED, "verify", "decide")
 
 
 class ToleranceMachine(StateMachine):
-    """DRAFT → FILED → ACCEPTED → VERIFYING → DELIBERATING → DECIDED → SERVED → EFFECTIVE; WITHDRAWN before deliberation."""
+    """DRAFT → FILED → ACCEPTED → VERIFYING → DELIBERATING → DECIDED → SERVED → EFFECTIVE → CORRECTING → CLOSED.
+
+    WITHDRAWN before the deliberation; REVIEWED where a review was asked for; REVOKED from when it is effective.
+    """
 
     DRAFT = State(initial=True)
     FILED = State()
@@ -41,7 +47,11 @@ class ToleranceMachine(StateMachine):
     DELIBERATING = State()
     DECIDED = State()
     SERVED = State()
-    EFFECTIVE = State(final=True)
+    REVIEWED = State()
+    EFFECTIVE = State()
+    CORRECTING = State()
+    CLOSED = State()
+    REVOKED = State(final=True)
     WITHDRAWN = State(final=True)
 
     revise = DRAFT.to(DRAFT)
@@ -57,7 +67,14 @@ class ToleranceMachine(StateMachine):
     verify = VERIFYING.to(DELIBERATING)
     decide = DELIBERATING.to(DECIDED)
     serve = DECIDED.to(SERVED)
-    take_effect = SERVED.to(EFFECTIVE)
+    ask_review = SERVED.to(SERVED)
+    review = SERVED.to(REVIEWED)
+    take_effect = SERVED.to(EFFECTIVE) | REVIEWED.to(EFFECTIVE)
+    correct = EFFECTIVE.to(CORRECTING)
+    close = CORRECTING.to(CLOSED)
+    give_notice = EFFECTIVE.to(EFFECTIVE) | CORRECTING.to(CORRECTING) | CLOSED.to(CLOSED)
+    answer = EFFECTIVE.to(EFFECTIVE) | CORRECTING.to(CORRECTING) | CLOSED.to(CLOSED)
+    revoke = EFFECTIVE.to(REVOKED) | CORRECTING.to(REVOKED) | CLOSED.to(REVOKED)
     withdraw = FILED.to(WITHDRAWN) | ACCEPTED.to(WITHDRAWN) | VERIFYING.to(WITHDRAWN)
 
 
@@ -76,6 +93,13 @@ def by_applicant_or_officer(step: Step) -> None:
     actor = step.actor
     apart = actor.unit != case.unit and actor.person not in case.persons
     if not (apart and any(actor.has(role) for role in OFFICES)):
+        by_applicant(step)
+
+
+def by_concerned(step: Step) -> None:
+    """Raise 403 `NOT_APPLICANT` where somebody answers for whom the case was not to help, and who did not ask."""
+    case: Tolerance = step.case
+    if step.actor.person not in case.persons:
         by_applicant(step)
 
 
@@ -104,7 +128,11 @@ TOLERANCE: Final = CaseType(
         "DELIBERATING": ("审议中", "being deliberated"),
         "DECIDED": ("已决定", "decided"),
         "SERVED": ("已送达", "served"),
+        "REVIEWED": ("已复核", "reviewed"),
         "EFFECTIVE": ("已生效", "effective"),
+        "CORRECTING": ("纠错中", "being corrected"),
+        "CLOSED": ("已办结", "closed"),
+        "REVOKED": ("已撤销", "revoked"),
         "WITHDRAWN": ("已撤回", "withdrawn"),
     },
     create=Action(zh="起草容错申请", en="draft an application", allow=APPLICANTS, guards=_guarded(), effect=asking.ask),
@@ -231,8 +259,62 @@ TOLERANCE: Final = CaseType(
             effect=decision.take_effect,
             event=_EVENT.format("effective"),
             # Nothing is left to be warned of: others follow within the hour, or somebody is called.
+            guards=(aftermath.not_under_review,),
             arms=(Arm(EFFECTS, "tolerance.effect_limit", start=decision.effect_from),),
+            closes=(_REVIEW, _REVIEW_DECIDE),
+        ),
+        "ask_review": Action(
+            zh="申请复核",
+            en="ask for a review",
+            allow=APPLICANTS,
+            guards=_guarded((by_applicant, aftermath.may_ask_review)),
+            effect=aftermath.ask_review,
+            arms=(_arm(_REVIEW_DECIDE, "tolerance.review_period"),),
             closes=(_REVIEW,),
+        ),
+        "review": Action(
+            zh="复核决定",
+            en="decide the review",
+            allow=DECIDERS,
+            guards=_guarded((aftermath.review_asked, aftermath.review_is_right)),
+            effect=aftermath.review,
+            event=_EVENT.format("reviewed"),
+            closes=(_REVIEW_DECIDE,),
+            not_after=_DECIDED,
+            eyes=2,
+            same_code="SAME_DECIDER",
+            reason=True,
+        ),
+        "correct": Action(zh="进入纠错", en="begin to correct", event=_EVENT.format("correcting")),
+        "close": Action(zh="办结", en="close", event=_EVENT.format("closed")),
+        "give_notice": Action(
+            zh="告知拟撤销",
+            en="give notice of a revocation",
+            allow=OFFICERS,
+            guards=_guarded((aftermath.was_granted, aftermath.correction_late)),
+            effect=aftermath.give_notice,
+            event=_EVENT.format("revocation-noticed"),
+            reason=True,
+        ),
+        "answer": Action(
+            zh="申辩",
+            en="answer the notice",
+            allow=APPLICANTS,
+            guards=_guarded((by_concerned, aftermath.noticed)),
+            effect=aftermath.answer,
+        ),
+        "revoke": Action(
+            zh="撤销容错决定",
+            en="revoke",
+            allow=DECIDERS,
+            guards=_guarded((aftermath.noticed, aftermath.answered)),
+            effect=aftermath.revoke,
+            event=_EVENT.format("revoked"),
+            arms=(Arm(EFFECTS, "tolerance.effect_limit"),),
+            not_after=("give_notice",),
+            eyes=2,
+            same_code="SAME_DECIDER",
+            reason=True,
         ),
         "withdraw": Action(
             zh="撤回",

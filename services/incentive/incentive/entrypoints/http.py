@@ -32,6 +32,7 @@ from incentive.schemas.responses import (
     EvidenceView,
     GateEvaluations,
     GateView,
+    MeasuresView,
     StatementView,
     VerificationView,
 )
@@ -63,6 +64,13 @@ class CandidateQuery(PageQuery):
     to_confirm = fields.Boolean()
 
 
+class CorrectionQuery(PageQuery):
+    """Filters of the list of correction plans."""
+
+    tolerance_id = fields.UUID()
+    unit = fields.String()
+
+
 class EvidenceUpload(Schema):
     """One file of evidence, as the part `file` of a form."""
 
@@ -76,6 +84,8 @@ def blueprints(bound: CaseTypes, rulebook: Rulebook) -> tuple[Blueprint, ...]:
         _beside(bound.tolerances),
         _evidence(bound.tolerances, rulebook),
         _catalogue(bound.tolerances, rulebook),
+        blueprint(bound.corrections, query=CorrectionQuery),
+        _corrections(bound.corrections),
         blueprint(bound.batches, query=BatchQuery),
         blueprint(bound.candidates, query=CandidateQuery),
         _selection(bound, rulebook),
@@ -165,6 +175,22 @@ def _catalogue(tolerances: Cases, rulebook: Rulebook) -> Blueprint:
         """Read what the forms may name today, with labels."""
         with transaction() as uow:
             return show(Catalogue().dump(queries.catalogue(rulebook.on(uow.clock.today()))))
+
+    return routes
+
+
+def _corrections(corrections: Cases) -> Blueprint:
+    routes = Blueprint("measures", __name__, description="纠错措施 what is corrected")
+
+    @routes.get("/corrections/<uuid:case_id>/measures")
+    @requires(*corrections.readers)
+    @routes.response(200, MeasuresView)
+    def measures(case_id: Any) -> Response:
+        """Read what the unit will do, and says that it did."""
+        with transaction() as uow:
+            content = MeasuresView().dump(queries.measures(corrections, uow, str(case_id), caller()))
+            uow.commit()
+        return show(content)
 
     return routes
 

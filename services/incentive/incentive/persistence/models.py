@@ -38,7 +38,7 @@ class Base(DeclarativeBase):
 
 
 class ToleranceRow(CaseColumns, Base):
-    """A tolerance case. `statement`, `late_cause`, `new_facts` and `deviation` are texts (L4)."""
+    """A tolerance case. `statement`, `late_cause`, `new_facts`, `deviation`, `review_grounds` and `answer` are texts (L4)."""
 
     __tablename__ = "tolerances"
     __table_args__ = (
@@ -88,10 +88,61 @@ class ToleranceRow(CaseColumns, Base):
     served_on: Mapped[date | None] = mapped_column(Date)
     review_until: Mapped[date | None] = mapped_column(Date)
     effective_on: Mapped[date | None] = mapped_column(Date)
+    review_asked_on: Mapped[date | None] = mapped_column(Date)
+    review_grounds: Mapped[str | None] = mapped_column(Text)
+    reviewed_on: Mapped[date | None] = mapped_column(Date)
+    first_decision: Mapped[str | None] = mapped_column(Text)
+    revocation_ground: Mapped[str | None] = mapped_column(Text)
+    noticed_on: Mapped[date | None] = mapped_column(Date)
+    answer_until: Mapped[date | None] = mapped_column(Date)
+    answer: Mapped[str | None] = mapped_column(Text)
+    revoked_on: Mapped[date | None] = mapped_column(Date)
+
+
+class CorrectionRow(CaseColumns, Base):
+    """A correction plan: `measures` and `note` are texts (L4), `proof` sums of evidence."""
+
+    __tablename__ = "corrections"
+    __table_args__ = (
+        Index("uq_corrections_tolerance_id", "tolerance_id", unique=True),
+        Index("ix_corrections_unit", "unit"),
+    )
+
+    tolerance_id: Mapped[str] = mapped_column(_ID, ForeignKey("tolerances.id"))
+    unit: Mapped[str] = mapped_column(Text)
+    persons: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    owner: Mapped[str] = mapped_column(Text)
+    measures: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    note: Mapped[str | None] = mapped_column(Text)
+    proof: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    opened_on: Mapped[date] = mapped_column(Date)
+    due_on: Mapped[date] = mapped_column(Date)
+    planned_on: Mapped[date | None] = mapped_column(Date)
+    done_on: Mapped[date | None] = mapped_column(Date)
+
+
+class LinkRow(Base):
+    """Something that names findings as its ground, as its service told it last: a bulletin, a recall or a constraint."""
+
+    __tablename__ = "finding_links"
+    __table_args__ = (Index("ix_finding_links_findings", "findings", postgresql_using="gin"),)
+
+    subject: Mapped[str] = mapped_column(Text, primary_key=True)
+    sequence: Mapped[int] = mapped_column(BigInteger)
+    kind: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text)
+    findings: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    cadre: Mapped[str | None] = mapped_column(Text, index=True)
+    named: Mapped[bool] = mapped_column(Boolean)
+    source: Mapped[str | None] = mapped_column(Text)
 
 
 class EffectRow(Base):
-    """One thing that an effective case must lead to elsewhere: `cadre` is None for the finding itself."""
+    """One thing that an effective, or a revoked, case must lead to elsewhere.
+
+    What the finding (`cadre` None) or the record of a cadre must weigh, `at_most` or `at_least`; or what `subject` names and
+    must be settled; or neither, for the gate of a cadre.
+    """
 
     __tablename__ = "effect_steps"
     __table_args__ = (Index("ix_effect_steps_outstanding", "finding_id", postgresql_where=text("done_at IS NULL")),)
@@ -100,7 +151,9 @@ class EffectRow(Base):
     step: Mapped[str] = mapped_column(Text, primary_key=True)
     finding_id: Mapped[str] = mapped_column(_ID, ForeignKey("findings.id"))
     cadre: Mapped[str | None] = mapped_column(Text)
-    at_most: Mapped[Decimal] = mapped_column(_POINTS)
+    at_most: Mapped[Decimal | None] = mapped_column(_POINTS)
+    at_least: Mapped[Decimal | None] = mapped_column(_POINTS)
+    subject: Mapped[str | None] = mapped_column(Text)
     outstanding_since: Mapped[datetime] = mapped_column(_INSTANT)
     done_at: Mapped[datetime | None] = mapped_column(_INSTANT)
     by_event: Mapped[str | None] = mapped_column(_ID)

@@ -80,3 +80,37 @@ class EligibilityChanged(_Consumed):
 
     cadre = fields.String(required=True)
     purposes = fields.Dict(keys=fields.String(), values=fields.List(fields.Nested(Interval)), required=True)
+
+
+class BulletinState(_Consumed):
+    """`supervision.bulletin.*.v1`: the text itself is not needed here."""
+
+    findings = fields.List(fields.UUID(), required=True)
+    named = fields.Boolean(required=True)
+    state = fields.String(required=True)
+
+
+class MeasureOnCadre(_Consumed):
+    """`supervision.recall.*.v1` and `supervision.adjustment.*.v1`: what is done about a cadre because of findings."""
+
+    cadre = fields.String(required=True)
+    findings = fields.List(fields.UUID(), required=True)
+    state = fields.String(required=True)
+
+
+class ConstraintState(_Consumed):
+    """`assessment.constraint.*.v1`."""
+
+    cadre = fields.String(required=True)
+    findings = fields.List(fields.UUID(), required=True)
+    state = fields.String(required=True)
+    source = fields.String(required=True)
+
+
+class AnnualState(_Consumed):
+    """`assessment.annual.*.v1` once there is a result; that of a group has no cadre."""
+
+    cadre = fields.String(required=True, allow_none=True)
+    year = fields.Integer(required=True, strict=True)
+    grade = fields.String(required=True, allow_none=True)
+    grade_status = fields.String(required=True, allow_none=True)

@@ -6,6 +6,7 @@ from typing import Any
 from incentive.domain.application import Tolerance
 from incentive.domain.batch import Batch
 from incentive.domain.candidate import Candidate
+from incentive.domain.correction import Correction
 from incentive.domain.points import points
 
 
@@ -24,6 +25,18 @@ def tolerance_state(case: Tolerance) -> dict[str, Any]:
         "decided_on": _day(case.decided_on),
         "served_on": _day(case.served_on),
         "effective_on": _day(case.effective_on),
+    }
+
+
+def correction_state(case: Correction) -> dict[str, Any]:
+    """Return the state of a correction plan: whose, for which case, and until when."""
+    return {
+        "correction": case.id,
+        "case": case.tolerance_id,
+        "unit": case.unit,
+        "state": case.state,
+        "due": case.due_on.isoformat(),
+        "done_on": _day(case.done_on),
     }
 
 

@@ -6,6 +6,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from citybus.cases.forms import Form
 from citybus.http.translations import Bilingual
+from incentive.domain.aftermath import Ground
 from incentive.domain.application import Applicant
 from incentive.domain.gate import Purpose
 from incentive.domain.verification import FACTORS, SCORES, Decision
@@ -184,3 +185,40 @@ class GateQuery(Schema):
 
     purpose = fields.String(required=True, validate=validate.OneOf([purpose.value for purpose in Purpose]))
     as_of = fields.Date(metadata={"description": "基准日 as of which day; today where it is not given"})
+
+
+class ReviewRequest(Form):
+    """Why a decision is to be reviewed."""
+
+    grounds = _text(required=True, metadata={"description": "复核理由 why the decision is to be reviewed"})
+
+
+class ReviewDecision(Form):
+    """What the review decided: recorded alike by two people who had no part in the case before."""
+
+    decision = fields.String(required=True, validate=_DECISION)
+
+
+class RevocationNotice(Form):
+    """On which ground a tolerance is to be revoked."""
+
+    ground = fields.String(required=True, validate=validate.OneOf([ground.value for ground in Ground]))
+
+
+class Answer(Form):
+    """An answer to the notice."""
+
+    answer = _text(required=True, metadata={"description": "申辩意见 what is said against the revocation"})
+
+
+class CorrectionPlan(Form):
+    """What the unit will do."""
+
+    measures = fields.List(_text(), required=True, validate=validate.Length(1, 50))
+
+
+class CorrectionProof(Form):
+    """What proves that it was done."""
+
+    proof = _sums(least=1, required=True)
+    note = _text()

@@ -44,6 +44,13 @@ class ToleranceView(CaseView):
     served_on = fields.Date(required=True, allow_none=True)
     review_until = fields.Date(required=True, allow_none=True)
     effective_on = fields.Date(required=True, allow_none=True)
+    review_asked_on = fields.Date(required=True, allow_none=True)
+    reviewed_on = fields.Date(required=True, allow_none=True)
+    first_decision = fields.String(required=True, allow_none=True)
+    revocation_ground = fields.String(required=True, allow_none=True)
+    noticed_on = fields.Date(required=True, allow_none=True)
+    answer_until = fields.Date(required=True, allow_none=True)
+    revoked_on = fields.Date(required=True, allow_none=True)
 
 
 class StatementView(Schema):
@@ -53,6 +60,8 @@ class StatementView(Schema):
     statement = fields.String(required=True)
     late_cause = fields.String(required=True, allow_none=True)
     new_facts = fields.String(required=True, allow_none=True)
+    review_grounds = fields.String(required=True, allow_none=True)
+    answer = fields.String(required=True, allow_none=True)
 
 
 class TextView(Schema):
@@ -90,11 +99,13 @@ class VerificationView(Schema):
 
 
 class EffectView(Schema):
-    """One consequence elsewhere: the finding's weight, or the deduction of a cadre."""
+    """One consequence elsewhere: what the finding or a cadre's record weighs, or what `subject` names and must be settled."""
 
     step = fields.String(required=True)
     cadre = fields.String(required=True, allow_none=True)
-    at_most = Points(required=True)
+    at_most = Points(required=True, allow_none=True)
+    at_least = Points(required=True, allow_none=True)
+    subject = fields.String(required=True, allow_none=True)
     outstanding_since = fields.AwareDateTime(required=True)
     done_at = fields.AwareDateTime(required=True, allow_none=True)
     by_event = fields.String(required=True, allow_none=True)
@@ -267,3 +278,24 @@ class AgeStructure(Schema):
     """The age structure of each group that a batch concerns."""
 
     items = fields.List(fields.Nested(StructureView), required=True)
+
+
+class CorrectionView(CaseView):
+    """A correction plan. What the unit will do, and did, has a route of its own."""
+
+    tolerance = fields.String(attribute="tolerance_id", required=True)
+    unit = fields.String(required=True)
+    owner = fields.String(required=True)
+    proof = fields.List(fields.String(), required=True)
+    opened_on = fields.Date(required=True)
+    due_on = fields.Date(required=True)
+    planned_on = fields.Date(required=True, allow_none=True)
+    done_on = fields.Date(required=True, allow_none=True)
+
+
+class MeasuresView(Schema):
+    """What the unit will do, and says that it did."""
+
+    correction = fields.String(attribute="id", required=True)
+    measures = fields.List(fields.String(), required=True)
+    note = fields.String(required=True, allow_none=True)

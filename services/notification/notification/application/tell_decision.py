@@ -1,7 +1,7 @@
 """Have a decision on fault tolerance served on who asked for it (N3, M8)."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from citybus.cases import Cases
 from citybus.envelope import Event
@@ -10,9 +10,11 @@ from notification.application.deliver import deliver
 from notification.domain.delivery import Recipient
 from notification.domain.document import Document
 
+REVIEWED: Final = "incentive.tolerance.reviewed.v1"
+
 
 def tell_decision(deliveries: Cases, uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
-    """Deliver the decision: to the cadre or the unit that asked; where an organ did, to the unit concerned."""
+    """Deliver the decision, and later that of a review: to the cadre or unit that asked; where an organ did, to the unit."""
     tolerance, applicant = str(data["case"]), data["applicant"]
     by_organ = applicant["kind"] == "ORGAN"
     recipient = (Recipient.UNIT, data["unit"]) if by_organ else (Recipient(applicant["kind"]), applicant["id"])
@@ -24,4 +26,5 @@ def tell_decision(deliveries: Cases, uow: UnitOfWork, event: Event, data: Mappin
         "factor": data["factor"] or "1.0",
         "decided_on": data["decided_on"].isoformat(),
     }
-    deliver(deliveries, uow, Document.TOLERANCE_DECISION, f"tolerance/{tolerance}", recipient, particulars)
+    occasion = "REVIEW" if event.type == REVIEWED else ""
+    deliver(deliveries, uow, Document.TOLERANCE_DECISION, f"tolerance/{tolerance}", recipient, particulars, occasion)

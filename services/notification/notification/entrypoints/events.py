@@ -85,6 +85,7 @@ def subscriptions(
         **{f"assessment.cadre.{past}.v1": Handler(CadreRegistered(), know_cadre) for past in CADRE_STEPS},
         "supervision.finding.notified.v1": Handler(FindingNotified(), _with(deliveries, notify_responsible)),
         "incentive.tolerance.decided.v1": Handler(ToleranceDecided(), _with(deliveries, tell_decision)),
+        "incentive.tolerance.reviewed.v1": Handler(ToleranceDecided(), _with(deliveries, tell_decision)),
         "supervision.finding.weight-changed.v1": Handler(FindingChanged(), _with(deliveries, tell_weight)),
         "supervision.finding.revoked.v1": Handler(FindingChanged(), _with(deliveries, tell_revocation)),
         **{

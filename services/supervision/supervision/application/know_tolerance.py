@@ -16,7 +16,7 @@ from supervision.persistence.models import ToleranceRow
 def know_tolerance(bound: CaseTypes, uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
     """Keep the case as it is now. While it is open nothing is made public about its finding."""
     finding = str(data["finding"])
-    known = {"finding_id": finding, "state": data["state"], "decision": data["decision"]}
+    known = {"finding_id": finding, "state": data["state"], "decision": data["decision"], "factor": data["factor"]}
     statement = insert(ToleranceRow).values(id=str(data["case"]), **known)
     uow.session.execute(statement.on_conflict_do_update(index_elements=[ToleranceRow.id], set_=known))
     if data["state"] in PENDING_TOLERANCE:

@@ -120,6 +120,9 @@ class FindingMachine(StateMachine):
     apply_tolerance = (
         NOTIFIED.to(NOTIFIED) | PLEA_RECEIVED.to(PLEA_RECEIVED) | VERIFIED.to(VERIFIED) | REJECTED.to(REJECTED)
     )
+    undo_tolerance = (
+        NOTIFIED.to(NOTIFIED) | PLEA_RECEIVED.to(PLEA_RECEIVED) | VERIFIED.to(VERIFIED) | REJECTED.to(REJECTED)
+    )
 
 
 def scope(case: Finding) -> Scope:
@@ -405,7 +408,7 @@ def is_lighter(case: Finding, factor: Decimal) -> bool:
 
 
 def apply_tolerance(step: Step) -> None:
-    """Ease the effective weight by the factor of a tolerance case (I5)."""
+    """Ease the effective weight by the factor of a tolerance case (I5); none: it was revoked, and the weight is whole again."""
     case: Finding = step.case
     case.tolerance_case, case.tolerance_factor = step.form["case"], step.form["factor"]
     _excuse(case)
@@ -488,6 +491,12 @@ FINDING: Final = CaseType(
                 event=_EVENT.format("rejected"),
                 closes=(PLEA_WINDOW,),
                 reason=True,
+            ),
+            "undo_tolerance": Action(
+                zh="撤销容错后恢复",
+                en="undo tolerance",
+                effect=apply_tolerance,
+                event=_EVENT.format("weight-changed"),
             ),
             "apply_tolerance": Action(
                 zh="适用容错", en="apply tolerance", effect=apply_tolerance, event=_EVENT.format("weight-changed")

@@ -15,6 +15,7 @@ from supervision.application.know_roster import CADRE_STEPS, know_cadre, know_un
 from supervision.application.know_tolerance import know_tolerance
 from supervision.application.serve_finding import serve_finding
 from supervision.application.serve_notice import serve_notice
+from supervision.application.undo_tolerance import undo_tolerance
 from supervision.schemas.consumed import (
     AppealState,
     CadreRegistered,
@@ -34,6 +35,10 @@ TOLERANCE_STEPS: Final = (
     "deliberating",
     "decided",
     "served",
+    "reviewed",
+    "correcting",
+    "closed",
+    "revocation-noticed",
     "withdrawn",
 )
 
@@ -71,7 +76,10 @@ def subscriptions(bound: CaseTypes) -> dict[str, Subscription]:
                 f"incentive.tolerance.{step}.v1": Handler(ToleranceState(), upon(bound, know_tolerance))
                 for step in TOLERANCE_STEPS
             }
-            | {"incentive.tolerance.effective.v1": Handler(ToleranceEffective(), upon(bound, apply_tolerance))}
+            | {
+                "incentive.tolerance.effective.v1": Handler(ToleranceEffective(), upon(bound, apply_tolerance)),
+                "incentive.tolerance.revoked.v1": Handler(ToleranceEffective(), upon(bound, undo_tolerance)),
+            }
             | hears("incentive"),
         ),
         Subscription(

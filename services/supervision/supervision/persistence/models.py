@@ -136,6 +136,7 @@ class ToleranceRow(Base):
     finding_id: Mapped[str] = mapped_column(_ID, index=True)
     state: Mapped[str] = mapped_column(Text)
     decision: Mapped[str | None] = mapped_column(Text)
+    factor: Mapped[Decimal | None] = mapped_column(Numeric(4, 3))
 
 
 class PleaRow(Base):

@@ -30,13 +30,13 @@ class ToleranceState(_Consumed):
     finding = fields.UUID(required=True)
     state = fields.String(required=True)
     decision = fields.String(required=True, allow_none=True)
+    factor = fields.Decimal(required=True, allow_none=True, validate=validate.Range(0, 1))
 
 
 class ToleranceEffective(ToleranceState):
     """`incentive.tolerance.effective.v1`; a denied case has no factor, or 1.0."""
 
     decision = fields.String(required=True, validate=validate.OneOf(("EXEMPT", "MITIGATE", "DENY")))
-    factor = fields.Decimal(required=True, allow_none=True, validate=validate.Range(0, 1))
 
 
 class Recipient(_Consumed):

@@ -1,0 +1,261 @@
+"""What comes after a decision: reviews by others, correction plans, revocation with notice, and what each leads to."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from citybus import tables
+from citybus.errors import Refusal
+from citybus.ids import new_id
+from incentive.persistence.models import EffectRow
+from tests.support.incentive import (
+    ACCEPTOR,
+    APPLICANT,
+    COMMITTEE,
+    DECIDER,
+    DIRECT,
+    DISCIPLINE,
+    LEAD,
+    SECRET,
+    City,
+    cadre,
+    head,
+    officer,
+    texts_in_outbox,
+)
+
+OTHERS = officer("disc-review-1", "DISC", unit=DISCIPLINE), officer("disc-review-2", "DISC", unit=DISCIPLINE)
+
+
+def refused(city: City, case: Any, action: str, actor: Any, form: Any = None) -> str:
+    before = city.picture()
+    with pytest.raises(Refusal) as caught:
+        city.take(case, action, actor, form)
+    assert city.picture() == before
+    return caught.value.code
+
+
+def steps(city: City, case: Any) -> dict[str, bool]:
+    """Return the effects of a case, and which of them are done."""
+    rows = city.rows(EffectRow.__table__, EffectRow.case_id == case.id)
+    return {row.step: row.done_at is not None for row in rows}
+
+
+# ---- review
+
+
+def test_a_review_is_decided_by_others_and_makes_nothing_heavier(city: City) -> None:
+    case = city.decision_served(city.finding("VERIFIED"))
+    assert refused(city, case, "review", OTHERS[0], {"decision": "EXEMPT", "reason": "r"}) == "REVIEW_NOT_ASKED"
+    city.take(case, "ask_review", APPLICANT, {"grounds": SECRET})
+    # It does not take effect by itself any more.
+    assert city.deadlines(case) == {"tolerance.review_decide": "2024-03-19T00:00"}
+    assert refused(city, case, "ask_review", APPLICANT, {"grounds": "g"}) == "REVIEW_ASKED_ALREADY"
+    assert refused(city, case, "review", DECIDER, {"decision": "EXEMPT", "reason": "r"}) == "AVOIDANCE"
+    heavier = {"decision": "DENY", "reason": "r"}
+    assert refused(city, case, "review", OTHERS[0], heavier) == "NO_REFORMATIO_IN_PEIUS"
+    city.take(case, "review", OTHERS[0], {"decision": "EXEMPT", "reason": "程序完备"})
+    assert refused(city, case, "review", OTHERS[0], {"decision": "EXEMPT", "reason": "r"}) == "SAME_DECIDER"
+    done, events = city.take(case, "review", OTHERS[1], {"decision": "EXEMPT", "reason": "程序完备"})
+    assert (done.state, done.decision, done.first_decision, str(done.factor)) == (
+        "EFFECTIVE",
+        "EXEMPT",
+        "MITIGATE",
+        "0.0",
+    )
+    assert [event.type for event in events][:2] == [
+        "incentive.tolerance.reviewed.v1",
+        "incentive.tolerance.effective.v1",
+    ]
+    assert (events[0].data["state"], events[1].data["factor"]) == ("REVIEWED", "0.0")
+    assert SECRET not in texts_in_outbox(city)
+
+
+def test_the_time_to_ask_for_a_review_ends(city: City) -> None:
+    case = city.decision_served()
+    assert refused(city, case, "ask_review", cadre(DIRECT), {"grounds": "g"}) == "DATA_SCOPE"
+    city.clock.advance(timedelta(days=15))
+    assert refused(city, case, "ask_review", APPLICANT, {"grounds": "g"}) == "OUT_OF_TIME"
+
+
+# ---- correction
+
+
+def test_what_is_granted_is_to_be_corrected_and_closes_the_case(city: City) -> None:
+    case = city.effective()
+    plan = city.correction(case)
+    assert (plan.state, plan.due_on.isoformat(), plan.owner) == ("OPEN", "2024-04-18", case.unit)
+    assert refused(city, plan, "accept", ACCEPTOR, {"reason": "r"}) == "PROOF_MISSING"
+    proof = {"proof": [city.with_evidence(head(), b"%PDF-proof")]}
+    assert refused(city, plan, "prove", head(), proof) == "PLAN_MISSING"
+    city.take(plan, "plan", head(), {"measures": [SECRET]})
+    assert city.again(case).state == "CORRECTING"
+    assert refused(city, plan, "prove", head(), {"proof": [city.with_evidence(ACCEPTOR, b"%PDF-not-theirs")]}) == (
+        "UNKNOWN_EVIDENCE"
+    )
+    city.take(plan, "prove", head(), proof)
+    assert refused(city, plan, "accept", head(), {"reason": "r"}) == "FORBIDDEN"
+    done, _ = city.take(plan, "accept", ACCEPTOR, {"reason": "已整改到位"})
+    assert (done.state, city.again(case).state) == ("DONE", "CLOSED")
+    assert [event.type for event in city.outbox(f"tolerance/{case.id}")][-2:] == [
+        "incentive.tolerance.correcting.v1",
+        "incentive.tolerance.closed.v1",
+    ]
+    assert [event.type for event in city.outbox(f"correction/{plan.id}")] == [
+        "incentive.correction.opened.v1",
+        "incentive.correction.done.v1",
+    ]
+    assert SECRET not in texts_in_outbox(city)
+
+
+def test_a_denial_asks_for_no_correction(city: City) -> None:
+    case = city.effective(decision="DENY")
+    model = city.bound.corrections.model
+    assert city.rows(model.__table__, model.tolerance_id == case.id) == []
+    assert refused(city, case, "give_notice", ACCEPTOR, {"ground": "FRAUD", "reason": "r"}) == "NOTHING_GRANTED"
+
+
+def test_a_plan_that_is_overdue_may_cost_the_tolerance_with_notice(city: City) -> None:
+    case = city.correcting()
+    late = {"ground": "CORRECTION_OVERDUE", "reason": "逾期未纠正"}
+    assert refused(city, case, "give_notice", ACCEPTOR, late) == "CORRECTION_NOT_OVERDUE"
+    city.clock.advance(timedelta(days=31))
+    city.fire()
+    plan = city.correction(case)
+    assert (plan.state, city.outbox(f"correction/{plan.id}")[-1].type) == ("OVERDUE", "incentive.correction.overdue.v1")
+    assert refused(city, case, "revoke", COMMITTEE[0], {"reason": "r"}) == "NOTICE_MISSING"
+    noticed, (event,) = city.take(case, "give_notice", ACCEPTOR, late)
+    assert (event.type, noticed.answer_until.isoformat()) == (
+        "incentive.tolerance.revocation-noticed.v1",
+        "2024-04-26",
+    )
+    assert refused(city, case, "revoke", COMMITTEE[0], {"reason": "r"}) == "ANSWER_WINDOW_OPEN"
+    # It was corrected in the end: the ground is gone.
+    city.take(plan, "prove", head(), {"proof": [city.with_evidence(head())]})
+    city.take(plan, "accept", ACCEPTOR, {"reason": "已整改到位"})
+    city.clock.advance(timedelta(days=9))
+    assert refused(city, case, "revoke", COMMITTEE[0], {"reason": "r"}) == "CORRECTION_NOT_OVERDUE"
+
+
+# ---- revocation
+
+
+def test_a_fraud_is_revoked_by_two_after_notice_and_an_answer_and_the_weight_comes_back(city: City) -> None:
+    case = city.effective()
+    city.receive("supervision", city.weight_changed(case.finding_id, "1.0", case.id))
+    city.receive("assessment", *(city.deduction(each, {case.finding_id: "1.0"}) for each in (LEAD, DIRECT)))
+    city.take(case, "give_notice", ACCEPTOR, {"ground": "FRAUD", "reason": SECRET})
+    assert refused(city, case, "answer", cadre("colleague"), {"answer": "a"}) == "DATA_SCOPE"
+    city.take(case, "answer", APPLICANT, {"answer": SECRET})
+    assert refused(city, case, "revoke", ACCEPTOR, {"reason": "r"}) == "AVOIDANCE"
+    city.take(case, "revoke", COMMITTEE[0], {"reason": "查实弄虚作假"})
+    done, events = city.take(case, "revoke", COMMITTEE[1], {"reason": "查实弄虚作假"})
+    assert (done.state, [event.type for event in events]) == ("REVOKED", ["incentive.tolerance.revoked.v1"])
+    # Others put it back: that is followed as what they did before.
+    assert steps(city, case) == {
+        "FINDING_WEIGHT": True,
+        f"DEDUCTION:{DIRECT}": True,
+        f"DEDUCTION:{LEAD}": True,
+        "RESTORED:FINDING_WEIGHT": False,
+        f"RESTORED:DEDUCTION:{DIRECT}": False,
+        f"RESTORED:DEDUCTION:{LEAD}": False,
+    }
+    assert set(city.deadlines(case)) == {"tolerance.effects"}
+    city.receive("supervision", city.weight_changed(case.finding_id, "2.0"))
+    city.receive("assessment", *(city.deduction(each, {case.finding_id: "2.0"}) for each in (LEAD, DIRECT)))
+    assert all(steps(city, case).values())
+    assert city.deadlines(case) == {}
+    assert SECRET not in texts_in_outbox(city)
+
+
+def test_what_another_case_grants_stays_when_one_is_revoked(city: City) -> None:
+    finding = city.finding("VERIFIED")
+    kept = city.decision_served(finding, actor=head(), applicant="UNIT")
+    revoked = city.revoked(finding=finding, decision="EXEMPT")
+    assert city.again(kept).state == "EFFECTIVE"
+    city.receive("supervision", city.weight_changed(finding, "1.0", kept.id))
+    assert steps(city, revoked)["RESTORED:FINDING_WEIGHT"]
+
+
+def test_what_a_revoked_case_still_awaited_it_awaits_no_more(city: City) -> None:
+    case = city.revoked()
+    assert set(steps(city, case)) == {
+        "RESTORED:FINDING_WEIGHT",
+        f"RESTORED:DEDUCTION:{DIRECT}",
+        f"RESTORED:DEDUCTION:{LEAD}",
+    }
+    plan = city.correction(case)
+    table = tables.deadlines
+    assert [row.state for row in city.rows(table, table.c.ref == f"correction/{plan.id}")] == ["CANCELLED"]
+
+
+# ---- what rests on the finding elsewhere
+
+
+@pytest.mark.parametrize(
+    ("decision", "named", "awaited"),
+    [("MITIGATE", True, True), ("MITIGATE", False, False), ("EXEMPT", False, True)],
+)
+def test_a_bulletin_is_to_be_withdrawn_on_all_its_channels(
+    city: City, decision: str, named: bool, awaited: bool
+) -> None:
+    finding, bulletin = city.finding("VERIFIED"), new_id()
+    city.receive("supervision", city.bulletin(bulletin, finding, "PUBLISHED", named=named))
+    case = city.effective(finding, decision)
+    step = f"BULLETIN:{bulletin}"
+    assert (step in steps(city, case)) is awaited
+    if awaited:
+        # Withdrawn on some channels is not withdrawn.
+        city.receive("supervision", city.bulletin(bulletin, finding, "WITHDRAWING", named=named))
+        assert not steps(city, case)[step]
+        city.receive("supervision", city.bulletin(bulletin, finding, "WITHDRAWN", named=named))
+        assert steps(city, case)[step]
+
+
+def test_a_constraint_that_has_no_other_ground_is_to_be_lifted(city: City) -> None:
+    finding, other = city.finding("VERIFIED"), city.finding("VERIFIED")
+    alone, shared = new_id(), new_id()
+    city.receive("assessment", city.constraint(alone, [finding]), city.constraint(shared, [finding, other]))
+    case = city.effective(finding, "EXEMPT")
+    assert steps(city, case)[f"CONSTRAINT:{alone}"] is False
+    assert f"CONSTRAINT:{shared}" not in steps(city, case)
+    city.receive("assessment", city.constraint(alone, [finding], "LIFTED"))
+    assert steps(city, case)[f"CONSTRAINT:{alone}"] is True
+
+
+def test_what_rests_on_the_finding_and_is_heard_of_late_is_awaited_as_well(city: City) -> None:
+    finding, bulletin = city.finding("VERIFIED"), new_id()
+    case = city.effective(finding)
+    published = city.bulletin(bulletin, finding, "PUBLISHED")
+    city.receive("supervision", published)
+    assert steps(city, case)[f"BULLETIN:{bulletin}"] is False
+    city.receive("supervision", city.bulletin(bulletin, finding, "WITHDRAWN"), published)
+    assert steps(city, case)[f"BULLETIN:{bulletin}"] is True
+
+
+def test_a_recall_that_has_no_other_ground_falls_with_its_constraint_and_the_gate_opens(city: City) -> None:
+    finding, recall, constraint = city.finding("VERIFIED"), new_id(), new_id()
+    # Of other tests nothing else is known about the cadre in the lead.
+    city.receive("supervision", city.recall(recall, [finding], "proposed", "PROPOSED"))
+    city.receive("supervision", city.bars(LEAD, ("RECALL_OPEN", "2024-03-05", None)))
+    city.receive("assessment", city.constraint(constraint, [finding], source=f"recall/{recall}"))
+    case = city.effective(finding)
+    awaited = {f"RECALL:{recall}", f"CONSTRAINT:{constraint}", f"GATE:{LEAD}"}
+    assert {step for step, done in steps(city, case).items() if not done} >= awaited
+    # The bar that is lifted too early is not taken for the recall.
+    city.receive("supervision", city.recall(recall, [finding], "cancelled", "CANCELLED"))
+    assert (steps(city, case)[f"RECALL:{recall}"], steps(city, case)[f"GATE:{LEAD}"]) == (True, False)
+    lifted = city.bars(LEAD)
+    city.receive("supervision", lifted)
+    assert steps(city, case)[f"GATE:{LEAD}"]
+    city.receive("assessment", city.constraint(constraint, [finding], "LIFTED", source=f"recall/{recall}"))
+    assert steps(city, case)[f"CONSTRAINT:{constraint}"]
+    (row,) = city.rows(EffectRow.__table__, EffectRow.case_id == case.id, EffectRow.step == f"GATE:{LEAD}")
+    assert row.by_event == lifted.id
+
+
+def test_a_recall_with_another_ground_goes_on(city: City) -> None:
+    finding, other = city.finding("VERIFIED"), city.finding("VERIFIED")
+    city.receive("supervision", city.recall(new_id(), [finding, other], "proposed", "PROPOSED"))
+    assert not [step for step in steps(city, city.effective(finding)) if step.startswith("RECALL")]
