@@ -109,10 +109,10 @@ def _figures(city: City, story: Story) -> None:
     for name in ("lead", "direct"):
         record, steps = story.record(name), 2  # deducted, then halved
         assert record["version"] == steps
-    # A notice for each of the two who are responsible, and a decision for the one who asked.
+    # A notice for each of the two who are responsible, and its correction, and a decision for the one who asked.
     notices = "SELECT count(*) FROM deliveries WHERE document = 'FINDING_NOTICE' AND state = 'SIGNED'"
     assert _one(city, "notification", notices) == 2
-    assert _one(city, "notification", "SELECT count(*) FROM deliveries") == 3
+    assert _one(city, "notification", "SELECT count(*) FROM deliveries") == 5
     # What the department was sent is what is recorded as sent, each event once.
     recorded = _one(city, "notification", "SELECT count(*) FROM subscription_deliveries")
     assert recorded == 3

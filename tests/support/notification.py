@@ -25,6 +25,7 @@ from citybus.rulepack import RulePacks
 from citybus.unit_of_work import Context, UnitOfWork, Units
 from dandang.local.provision import ServiceDatabase
 from notification.application.catalogue import Catalogue
+from notification.application.deadlines import deadlines
 from notification.application.deliveries import deliveries
 from notification.application.ports import ChannelPort
 from notification.application.publications import publications
@@ -174,6 +175,7 @@ class City:
     deliveries: Cases
     subscriptions: Cases
     publications: Cases
+    deadlines: Cases
     queues: Mapping[str, Subscription]
     sequences: dict[str, int] = field(default_factory=dict)
 
@@ -357,7 +359,8 @@ def start_city(database: ServiceDatabase) -> Iterator[City]:
         bound,
         subscriptions(rulebook(), catalogue()),
         publications(rulebook()),
-        queues_of(bound, publications(rulebook()), catalogue(), rulebook()),
+        deadlines(rulebook()),
+        queues_of(bound, publications(rulebook()), deadlines(rulebook()), catalogue(), rulebook()),
     )
     with city.acting(SYSTEM) as uow:
         uow.session.add_all(

@@ -153,6 +153,28 @@ def cancel(session: Session, kind: str, ref: str) -> bool:
     return _close(session, kind, ref, "CANCELLED")
 
 
+def last(session: Session, kind: str, ref: str) -> Deadline:
+    """Return the deadline `kind` of `ref` that was armed last, whatever became of it; there is one."""
+    row = session.execute(
+        select(deadlines)
+        .where(deadlines.c.kind == kind, deadlines.c.ref == ref)
+        .order_by(deadlines.c.id.desc())
+        .limit(1)
+    ).one()
+    return _deadline(row)
+
+
+def settle_late(session: Session, kind: str, ref: str) -> bool:
+    """Note that what a deadline waited for happened after it had passed. Return False if none has passed."""
+    settled = session.execute(
+        update(deadlines)
+        .where(deadlines.c.kind == kind, deadlines.c.ref == ref, deadlines.c.state == "FIRED")
+        .values(state="SATISFIED")
+        .returning(deadlines.c.id)
+    ).all()
+    return bool(settled)
+
+
 def _close(session: Session, kind: str, ref: str, state: str) -> bool:
     closed = session.execute(
         update(deadlines)

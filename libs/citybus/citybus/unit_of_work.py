@@ -63,6 +63,7 @@ class UnitOfWork:
         self._source = source
         self._audit_hash = audit_hash
         self._events: list[tuple[Draft, Origin]] = []
+        self._aside: set[int] = set()
         self._audits: list[AuditDraft] = []
         self.clock = clock
         self.context = context
@@ -94,9 +95,14 @@ class UnitOfWork:
         finally:
             self.context = before
 
-    def publish(self, draft: Draft) -> None:
-        """Add an event to this transaction, on account of the present context."""
+    def publish(self, draft: Draft, *, aside: bool = False) -> None:
+        """Add an event to this transaction, on account of the present context.
+
+        `aside`: the mechanism tells it of its own accord, and `published`, the work's own events, does not list it.
+        """
         context = self.context
+        if aside:
+            self._aside.add(len(self._events))
         self._events.append(
             (
                 draft,
@@ -139,15 +145,16 @@ class UnitOfWork:
         """Commit all of it. A failure leaves nothing behind."""
         self.session.flush()
         at = self.clock.now()
-        self.published += outbox.append(self.session, self._events, at)
+        appended = outbox.append(self.session, self._events, at)
+        self.published += [event for place, event in enumerate(appended) if place not in self._aside]
         if self._audits:
             audit.append(self.session, self._audits, at, algorithm=self._audit_hash)
         self.session.commit()
-        self._events, self._audits = [], []
+        self._events, self._audits, self._aside = [], [], set()
 
     def rollback(self) -> None:
         """Forget all that is not committed."""
-        self._events, self._audits = [], []
+        self._events, self._audits, self._aside = [], [], set()
         self.session.rollback()
 
 

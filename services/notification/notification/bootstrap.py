@@ -20,6 +20,7 @@ from citybus.settings import ServingSettings
 from citybus.telemetry.health import Health
 from citybus.unit_of_work import Units
 from notification.application.catalogue import Catalogue
+from notification.application.deadlines import deadlines
 from notification.application.deliveries import deliveries
 from notification.application.forget_records import forget_records
 from notification.application.ports import ChannelPort
@@ -75,7 +76,12 @@ def build(settings: ServingSettings) -> Service:
             units=units,
             tokens=tokens_of(settings),
             blueprints=blueprints(
-                deliveries(rulebook), subscriptions(rulebook, catalogue), publications(rulebook), catalogue, rulebook
+                deliveries(rulebook),
+                subscriptions(rulebook, catalogue),
+                publications(rulebook),
+                deadlines(rulebook),
+                catalogue,
+                rulebook,
             ),
             health=health,
             own_problems=PROBLEMS,
@@ -89,7 +95,12 @@ def build(settings: ServingSettings) -> Service:
 
         catalogue = Catalogue(contracts.load(settings.contracts_dir))
         return worker(
-            deliveries(rulebook), subscriptions(rulebook, catalogue), publications(rulebook), catalogue, rulebook
+            deliveries(rulebook),
+            subscriptions(rulebook, catalogue),
+            publications(rulebook),
+            deadlines(rulebook),
+            catalogue,
+            rulebook,
         )
 
     regular = [Every(FORGET_SECONDS, "forget records", lambda: _forget(rulebook, units, settings.service))]

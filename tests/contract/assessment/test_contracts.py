@@ -87,7 +87,8 @@ def test_what_is_published_keeps_to_its_contract(draft: Draft) -> None:
 
 def test_every_contract_of_ours_is_published() -> None:
     ours = {name for name, contract in load(CONTRACTS).items() if contract.service == "assessment"}
-    assert ours == {draft.type for draft in PUBLISHED} | set(DECLARED) | {"assessment.service.heartbeat.v1"}
+    mechanism = {f"assessment.{told}.v1" for told in ("service.heartbeat", "deadline.armed", "deadline.settled")}
+    assert ours == {draft.type for draft in PUBLISHED} | set(DECLARED) | mechanism
 
 
 @pytest.mark.parametrize(("event_type", "declared"), DECLARED.items(), ids=list(DECLARED))

@@ -8,8 +8,10 @@ import pytest
 
 from citybus.envelope import Event
 from citybus.inbox import Order, read
+from notification.application.deadlines import deadlines
 from notification.application.deliveries import deliveries
 from notification.application.publications import publications
+from notification.domain.deadline import DEADLINE
 from notification.domain.delivery import DELIVERY, FIRST_DOCUMENTS
 from notification.domain.document import Document
 from notification.domain.publication import PUBLICATION
@@ -21,11 +23,11 @@ from tests.support.notification import CONTRACTS, MONDAY, catalogue, rulebook
 
 PUBLISHED = {
     action.event: (action.mandatory, case_type.dataclass)
-    for case_type in (DELIVERY, SUBSCRIPTION, PUBLICATION)
+    for case_type in (DELIVERY, SUBSCRIPTION, PUBLICATION, DEADLINE)
     for action in (case_type.create, *case_type.actions.values())
     if action.event
 }
-QUEUES = subscriptions(deliveries(rulebook()), publications(rulebook()), catalogue(), rulebook())
+QUEUES = subscriptions(deliveries(rulebook()), publications(rulebook()), deadlines(rulebook()), catalogue(), rulebook())
 CONSUMED = [
     (queue, event_type, path)
     for queue, subscription in QUEUES.items()
@@ -39,12 +41,14 @@ OWN = (
     "incentive.tolerance.decided.v1",
 )
 
+OF_THE_MECHANISM = ("notification.service.", "notification.deadline.armed.", "notification.deadline.settled.")
+
 
 def test_what_is_published_is_what_the_contracts_say() -> None:
     contracts = {
         event_type: contract
         for event_type, contract in load(CONTRACTS).items()
-        if contract.service == "notification" and not event_type.startswith("notification.service.")
+        if contract.service == "notification" and not event_type.startswith(OF_THE_MECHANISM)
     }
     both = {
         f"{event_type.removesuffix('.v1')}.v2": told
@@ -60,7 +64,12 @@ def test_what_is_published_is_what_the_contracts_say() -> None:
 
 def test_every_state_and_document_that_is_published_is_in_its_contract() -> None:
     contracts = load(CONTRACTS)
-    for case_type, hidden in ((DELIVERY, {"QUEUED"}), (SUBSCRIPTION, set()), (PUBLICATION, {"EXPIRED"})):
+    for case_type, hidden in (
+        (DELIVERY, {"QUEUED"}),
+        (SUBSCRIPTION, set()),
+        (PUBLICATION, {"EXPIRED"}),
+        (DEADLINE, set()),
+    ):
         for action in (case_type.create, *case_type.actions.values()):
             if action.event:
                 properties = contracts[action.event].schema["properties"]

@@ -78,7 +78,12 @@ def module_client(module_city: City) -> Client:
         units=module_city.units,
         tokens=Tokens(issuer, issuer=ISSUER, audience=AUDIENCE),
         blueprints=blueprints(
-            module_city.deliveries, module_city.subscriptions, module_city.publications, catalogue(), rulebook()
+            module_city.deliveries,
+            module_city.subscriptions,
+            module_city.publications,
+            module_city.deadlines,
+            catalogue(),
+            rulebook(),
         ),
         own_problems=PROBLEMS,
     )
@@ -280,6 +285,9 @@ def test_nothing_is_told_without_a_token_or_the_role(client: Client) -> None:
 def test_the_routes_are_these(client: Client) -> None:
     declared = {(route.method, route.path) for route in routes(client.client.application) if route.roles}
     assert declared == {
+        ("GET", "/deadlines"),
+        ("GET", "/deadlines/<uuid:case_id>"),
+        ("GET", "/deadlines/<uuid:case_id>/history"),
         ("GET", "/deliveries"),
         ("GET", "/deliveries/<uuid:case_id>"),
         ("GET", "/deliveries/<uuid:case_id>/document"),

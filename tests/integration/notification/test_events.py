@@ -350,6 +350,7 @@ def test_each_queue_is_taken_in_its_order(city: City) -> None:
         "notification.assessment": Order.NEWEST,
         "notification.supervision": Order.EVERY_STEP,
         "notification.incentive": Order.EVERY_STEP,
+        "notification.notification": Order.NEWEST,
     }
 
 

@@ -36,7 +36,9 @@ def client(module_city: City, issuer: FakeIssuer) -> FlaskClient:
         version="1",
         units=city.units,
         tokens=Tokens(issuer, issuer=ISSUER, audience=AUDIENCE),
-        blueprints=blueprints(city.deliveries, city.subscriptions, city.publications, catalogue(), rulebook()),
+        blueprints=blueprints(
+            city.deliveries, city.subscriptions, city.publications, city.deadlines, catalogue(), rulebook()
+        ),
         own_problems=PROBLEMS,
     ).test_client()
 

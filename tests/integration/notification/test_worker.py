@@ -14,6 +14,7 @@ from citybus import database, inbox
 from citybus.clock import SystemClock
 from citybus.unit_of_work import Context, Units
 from sqlalchemy.orm import sessionmaker
+from notification.application.deadlines import deadlines
 from notification.application.deliveries import deliveries
 from notification.application.publications import publications
 from notification.application.subscriptions import subscriptions
@@ -22,8 +23,8 @@ from notification.entrypoints.worker import worker
 from tests.support.notification import catalogue, rulebook
 
 bound = deliveries(rulebook())
-assert worker(bound, subscriptions(rulebook(), catalogue()), publications(rulebook()), catalogue(), rulebook()).name == "notification"
-queue = queues_of(bound, publications(rulebook()), catalogue(), rulebook())["notification.supervision"]
+assert worker(bound, subscriptions(rulebook(), catalogue()), publications(rulebook()), deadlines(rulebook()), catalogue(), rulebook()).name == "notification"
+queue = queues_of(bound, publications(rulebook()), deadlines(rulebook()), catalogue(), rulebook())["notification.supervision"]
 sessions = sessionmaker(database.engine(sys.argv[1], application="test"), expire_on_commit=False)
 with Units(sessions, "/city/420200/notification", SystemClock())(Context("test", (), "test", "correlation")) as uow:
     inbox.apply_batch(uow, queue, [inbox.read(queue, "application/cloudevents+json", sys.stdin.buffer.read())])

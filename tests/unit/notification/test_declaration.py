@@ -8,6 +8,7 @@ import pytest
 import notification
 from citybus.cases import CaseType, Reach
 from citybus.http.problems import COMMON
+from notification.domain.deadline import DEADLINE
 from notification.domain.delivery import DELIVERY
 from notification.domain.document import Document, template_key
 from notification.domain.publication import PUBLICATION
@@ -18,6 +19,18 @@ from tests.support.notification import MONDAY, rulebook
 PACKAGE = Path(notification.__file__).parent
 
 LEADS_ON = {
+    "deadline": {
+        ("ARMED", "move", "ARMED"),
+        ("WARNED", "move", "ARMED"),
+        ("ARMED", "warn", "WARNED"),
+        ("ARMED", "breach", "BREACHED"),
+        ("WARNED", "breach", "BREACHED"),
+        ("BREACHED", "tell_head", "BREACHED"),
+        ("BREACHED", "tell_supervision", "BREACHED"),
+        ("BREACHED", "yellow_card", "BREACHED"),
+        *((state, "satisfy", "SATISFIED") for state in ("ARMED", "WARNED", "BREACHED")),
+        *((state, "cancel", "CANCELLED") for state in ("ARMED", "WARNED", "BREACHED")),
+    },
     "delivery": {
         ("QUEUED", "dispatch", "SENT"),
         ("SENT", "open", "OPENED"),
@@ -68,7 +81,9 @@ LEADS_ON = {
 }
 
 
-@pytest.mark.parametrize("case_type", [DELIVERY, PUBLICATION, SUBSCRIPTION], ids=lambda case_type: case_type.kind)
+@pytest.mark.parametrize(
+    "case_type", [DEADLINE, DELIVERY, PUBLICATION, SUBSCRIPTION], ids=lambda case_type: case_type.kind
+)
 def test_the_machine_has_these_transitions_and_no_other(case_type: CaseType) -> None:
     assert set(case_type.transitions) == LEADS_ON[case_type.kind]
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from citybus import deadlines
 from citybus.actor import Actor
+from citybus.cases import warned
 from citybus.cases.declare import (
     Action,
     Arm,
@@ -253,9 +254,12 @@ class Cases:
         thread = uow.context.correlation_id if uow.context.correlation_named else case.correlation_id
         for kind in action.closes:
             if kind != firing:
-                deadlines.satisfy(session, kind, subject)
+                with uow.under(thread):
+                    warned.satisfied(uow, self, case, kind)
         for arm in action.arms:
-            _arm(session, step, arm, subject, thread)
+            if _arm(session, step, arm, subject, thread):
+                with uow.under(thread):
+                    warned.tell_armed(uow, self, case, arm)
         packs = sorted(step.cited)
         session.execute(
             insert(case_steps).values(
@@ -367,10 +371,11 @@ def system_actor(service: str) -> Actor:
     return Actor(subject=f"{SYSTEM}:{service}", system=True)
 
 
-def _arm(session: Session, step: Step, arm: Arm, subject: str, correlation_id: str) -> None:
+def _arm(session: Session, step: Step, arm: Arm, subject: str, correlation_id: str) -> bool:
+    """Arm a deadline as declared. Return False where its period does not run yet."""
     start = arm.start(step) if arm.start else step.at
     if start is None:
-        return
+        return False
     deadlines.arm_period(
         session,
         arm.kind,
@@ -380,6 +385,7 @@ def _arm(session: Session, step: Step, arm: Arm, subject: str, correlation_id: s
         warn=step.rule(arm.warn) if arm.warn else None,
         correlation_id=correlation_id,
     )
+    return True
 
 
 def _history(session: Session, case_id: str) -> list[Past]:

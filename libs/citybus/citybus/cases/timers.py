@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from citybus.cases import warned
 from citybus.cases.declare import Arm
 from citybus.cases.perform import Cases, system_actor
 from citybus.deadlines import Deadline, Handler
@@ -39,6 +40,8 @@ def _handler(cases: Cases, arm: Arm) -> Handler:
         case = uow.session.get_one(cases.model, case_id, with_for_update=True)
         if cases.case_type.target(case.state, arm.then) is not None:
             cases.take(uow, case_id, arm.then, actor, {"reason": f"deadline {arm.kind}"}, firing=arm.kind)
+        if arm.warn is not None:
+            warned.tell_settled(uow, cases, case, arm.kind)
 
     def warn(uow: UnitOfWork, deadline: Deadline) -> None:
         logger.info("deadline near", kind=arm.kind, ref=deadline.ref)

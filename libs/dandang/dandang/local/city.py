@@ -12,10 +12,20 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from citybus import topology
+from dandang import wechat
 from dandang.local import broker, database, keys, process, provision
 from dandang.local.errors import LocalError
 from dandang.local.ports import LOOPBACK, Ports
-from dandang.local.processes import KINDS, ON_THE_BUS, SERVICES, USUAL_PORTS, CitySurroundings, ServiceSurroundings
+from dandang.local.processes import (
+    KINDS,
+    ON_THE_BUS,
+    SERVICES,
+    SHARING,
+    USUAL_PORTS,
+    WECHAT,
+    CitySurroundings,
+    ServiceSurroundings,
+)
 from dandang.local.provision import ServiceDatabase
 from dandang.local.state import PROJECT, ProcessState, RunFolder, State
 from dandang.local.supervisor import Supervisor
@@ -79,7 +89,7 @@ class LocalCity:
         for line in left:
             self.tell(f"           {line}")
         with self._step("各服务进程 processes"):
-            programs = list(surroundings.processes())
+            programs = [*surroundings.stand_ins(), *surroundings.processes()]
             self.supervisor.start(*programs)
             self.supervisor.wait_ready(*(program.name for program in programs))
         self.run.secrets.put(_OPERATOR, json.dumps(self._operator_environment(servers, surroundings)))
@@ -184,7 +194,10 @@ class LocalCity:
                     },
                 )
             )
+        channels, wechat_port = self._channels()
         return CitySurroundings(
+            channels=channels,
+            wechat_port=wechat_port,
             project=self.project,
             home=self.run.root,
             logs=self.run.logs,
@@ -192,6 +205,23 @@ class LocalCity:
             monitor_url=as_user(servers.management_url, MONITOR, self.run.broker_users.get(MONITOR)),
             services=tuple(services),
         )
+
+    def _channels(self) -> tuple[dict[str, str], int | None]:
+        """Return what the sender of bulletins is told, and the stand-in's port: the press collects from a folder."""
+        if not (self.project / "services" / SHARING / SHARING / "channels").is_dir():
+            return {}, None
+        prefix = SHARING.upper()
+        press = self.run.root / "press"
+        press.mkdir(parents=True, exist_ok=True)
+        api = self.ports.choose(f"{SHARING}-api", USUAL_PORTS[f"{SHARING}-api"])
+        port = self.ports.choose(WECHAT, USUAL_PORTS[WECHAT])
+        return {
+            f"{prefix}_PRESS_DIR": str(press),
+            f"{prefix}_PUBLIC_URL": f"http://{LOOPBACK}:{api}/public/bulletins",
+            f"{prefix}_WECHAT_URL": f"http://{LOOPBACK}:{port}",
+            f"{prefix}_WECHAT_APP_ID": wechat.APP_ID,
+            f"{prefix}_WECHAT_SECRET": wechat.SECRET,
+        }, port
 
     def _common(self) -> dict[str, str]:
         common = {

@@ -21,12 +21,15 @@ SEALING = ("assessment",)
 SHARING = "notification"
 """The service that shares events with departments: it knows the contracts, and which departments have a queue."""
 
+WECHAT = "wechat"
+"""The process that stands in for WeChat's platform."""
+
 USUAL_PORTS: Mapping[str, int] = {
     f"{service}-{kind}": 8101 + 10 * row + column
     for row, service in enumerate(SERVICES)
     for column, kind in enumerate(KINDS)
-}
-"""Where each process listens if it can: the api to the world, the others for health and metrics."""
+} | {WECHAT: 8190}
+"""Where each process listens if it can: the api to the world, the others for health and metrics; the stand-in to us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,10 @@ class CitySurroundings:
     common: Mapping[str, str]
     monitor_url: str = field(repr=False)
     services: tuple[ServiceSurroundings, ...]
+    channels: Mapping[str, str] = field(default_factory=dict)
+    """What the process that sends to channels is told: where they are."""
+    wechat_port: int | None = None
+    """Where the stand-in for WeChat listens, None where there is none."""
 
     def migrations(self) -> Iterator[Program]:
         """Yield the migration step of each service that is there."""
@@ -87,6 +94,21 @@ class CitySurroundings:
             for kind in KINDS:
                 yield self._program(service, kind, self._files(service, kind), ready_within=120)
 
+    def stand_ins(self) -> Iterator[Program]:
+        """Yield what stands in for others' systems on this machine: WeChat's platform."""
+        port = self.wechat_port
+        if port is not None:
+            yield Program(
+                name=WECHAT,
+                argv=(sys.executable, "-m", "dandang.wechat", str(port)),
+                env=process.environment(self.home),
+                cwd=self.project,
+                log=self.logs / f"{WECHAT}.log",
+                ready=lambda: answers_ready(port),
+                ready_within=60,
+                port=port,
+            )
+
     def _files(self, service: ServiceSurroundings, kind: str) -> dict[str, str]:
         """Return where a process finds what lies in the project, and for the relays how to look at bindings."""
         more = {}
@@ -96,6 +118,8 @@ class CitySurroundings:
             more["CITY_TOPOLOGY_DIR"] = str(self.project / "deploy" / "rabbitmq")
         if service.service == SHARING and kind in ("api", "worker"):
             more[f"{service.prefix}_CONTRACTS_DIR"] = str(self.project / "contracts")
+        if service.service == SHARING and kind == "job":
+            more |= self.channels
         return more
 
     def _present(self) -> Iterator[ServiceSurroundings]:

@@ -26,6 +26,7 @@ from notification.application.rulebook import Rulebook
 from notification.application.serve_notice import NOTICES
 from notification.application.share_event import share_event
 from notification.application.tell_decision import tell_decision
+from notification.application.watch_deadline import watch_deadline
 from notification.domain.document import Document
 from notification.schemas.consumed import (
     AdjustmentState,
@@ -34,6 +35,7 @@ from notification.schemas.consumed import (
     AppealState,
     BulletinEvent,
     CadreRegistered,
+    DeadlineState,
     FindingChanged,
     FindingNotified,
     MeasureState,
@@ -49,6 +51,8 @@ ORDERS: Final = {
     # A notice must not be lost behind a later step, and departments are told of each step in its turn.
     "supervision": Order.EVERY_STEP,
     "incentive": Order.EVERY_STEP,
+    # Its own deadlines come the way that all deadlines come.
+    "notification": Order.NEWEST,
 }
 
 BULLETIN_STEPS: Final[Mapping[str, Callable[[Cases, UnitOfWork, Event, Mapping[str, Any]], None]]] = {
@@ -74,7 +78,7 @@ Apply = Callable[[UnitOfWork, Event, Any], None]
 
 
 def subscriptions(
-    deliveries: Cases, publications: Cases, catalogue: Catalogue, rulebook: Rulebook
+    deliveries: Cases, publications: Cases, deadlines: Cases, catalogue: Catalogue, rulebook: Rulebook
 ) -> dict[str, Subscription]:
     """Return the subscription of each of the service's queues, by the queue's name.
 
@@ -91,6 +95,11 @@ def subscriptions(
         **{
             event_type: Handler(NOTICE_SCHEMAS[notice.document](), _with(deliveries, notice))
             for event_type, notice in NOTICES.items()
+        },
+        **{
+            f"{source}.deadline.{step}.v1": Handler(DeadlineState(), _with(deadlines, watch_deadline))
+            for source in ORDERS
+            for step in ("armed", "settled")
         },
         **{
             f"supervision.bulletin.{step}.v1": Handler(BulletinEvent(), _with(publications, use_case))

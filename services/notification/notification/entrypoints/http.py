@@ -53,6 +53,13 @@ class PublicationQuery(PageQuery):
     channel = fields.String()
 
 
+class DeadlineQuery(PageQuery):
+    """Filters of the list of deadlines that the caller is told of."""
+
+    ref = fields.String()
+    light = fields.String()
+
+
 class ProofUpload(Schema):
     """One proof, as the part `file` of a form."""
 
@@ -66,13 +73,19 @@ EVERYBODY = (
 
 
 def blueprints(
-    deliveries: Cases, subscriptions: Cases, publications: Cases, catalogue: Catalogue, rulebook: Rulebook
+    deliveries: Cases,
+    subscriptions: Cases,
+    publications: Cases,
+    deadlines: Cases,
+    catalogue: Catalogue,
+    rulebook: Rulebook,
 ) -> tuple[Blueprint, ...]:
     """Return all routes of the service."""
     return (
         blueprint(deliveries, query=DeliveryQuery),
         blueprint(subscriptions, query=SubscriptionQuery),
         blueprint(publications, query=PublicationQuery),
+        blueprint(deadlines, query=DeadlineQuery),
         _documents(deliveries),
         _sharing(subscriptions, catalogue, rulebook),
         _bulletins(),

@@ -14,11 +14,16 @@ from notification.entrypoints.events import subscriptions as queues_of
 
 
 def worker(
-    deliveries: Cases, subscriptions: Cases, publications: Cases, catalogue: Catalogue, rulebook: Rulebook
+    deliveries: Cases,
+    subscriptions: Cases,
+    publications: Cases,
+    watched: Cases,
+    catalogue: Catalogue,
+    rulebook: Rulebook,
 ) -> type:
     """Return the Nameko service of the worker process."""
-    queues = queues_of(deliveries, publications, catalogue, rulebook)
-    on_time = handlers((deliveries, subscriptions, publications))
+    queues = queues_of(deliveries, publications, watched, catalogue, rulebook)
+    on_time = handlers((deliveries, subscriptions, publications, watched))
 
     class Worker:
         """The queues and the timers of notification."""
@@ -36,6 +41,10 @@ def worker(
 
         @consume(queues["notification.incentive"])
         def on_incentive(self, batch: Any) -> None:
+            batch.apply(self.units)
+
+        @consume(queues["notification.notification"])
+        def on_notification(self, batch: Any) -> None:
             batch.apply(self.units)
 
         @every(seconds=2)

@@ -167,6 +167,31 @@ class ProofRow(Base):
     uploaded_at: Mapped[datetime] = mapped_column(_INSTANT)
 
 
+class DeadlineRow(CaseColumns, Base):
+    """A deadline of some service of which people are warned; its id is the deadline's there."""
+
+    __tablename__ = "watched_deadlines"
+    __table_args__ = (
+        Index("ix_watched_deadlines_units", "units", postgresql_using="gin"),
+        Index("ix_watched_deadlines_persons", "persons", postgresql_using="gin"),
+    )
+
+    service: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(Text)
+    ref: Mapped[str] = mapped_column(Text)
+    title_zh: Mapped[str] = mapped_column(Text)
+    title_en: Mapped[str] = mapped_column(Text)
+    due_at: Mapped[datetime] = mapped_column(_INSTANT)
+    warn_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    acts: Mapped[bool] = mapped_column(Boolean)
+    units: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    persons: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    disclosed: Mapped[bool] = mapped_column(Boolean)
+    offices: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    level: Mapped[str] = mapped_column(Text)
+    light: Mapped[str] = mapped_column(Text)
+
+
 class UnitRow(Base):
     """A unit as assessment registered it."""
 

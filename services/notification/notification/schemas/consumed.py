@@ -151,3 +151,21 @@ class AppealState(MatterOfCadre):
     type = fields.String(required=True)
     subject_ref = fields.String(required=True)
     decision = fields.String(load_default=None, allow_none=True)
+
+
+class DeadlineState(Anything):
+    """`<service>.deadline.armed.v1`, `.settled.v1`."""
+
+    deadline = fields.UUID(required=True)
+    kind = fields.String(required=True)
+    ref = fields.String(required=True)
+    zh = fields.String(required=True)
+    en = fields.String(required=True)
+    due_at = fields.AwareDateTime(required=True)
+    warn_at = fields.AwareDateTime(required=True, allow_none=True)
+    state = fields.String(required=True)
+    acts = fields.Boolean(required=True)
+    units = fields.List(fields.String(), required=True)
+    persons = fields.List(fields.String(), required=True)
+    disclosed = fields.Boolean(required=True)
+    offices = fields.List(fields.String(), required=True)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from citybus.clock import ZONE
+from notification.domain.deadline import Watched
 from notification.domain.delivery import Delivery
 from notification.domain.publication import Publication
 from notification.domain.subscription import Subscription
@@ -46,4 +48,19 @@ def publication_state(case: Publication) -> dict[str, Any]:
         "url": case.url,
         "proof_sha256": case.proof_sha256,
         "failure": case.failure,
+    }
+
+
+def deadline_state(case: Watched) -> dict[str, Any]:
+    """Return how late a deadline is and who is told: of people nothing."""
+    return {
+        "deadline": case.id,
+        "service": case.service,
+        "kind": case.kind,
+        "ref": case.ref,
+        "due_at": case.due_at.astimezone(ZONE).isoformat(),
+        "units": list(case.units),
+        "state": case.state,
+        "level": case.level,
+        "light": case.light,
     }

@@ -145,3 +145,17 @@ class Bulletins(Schema):
     """Bulletins, the newest first."""
 
     items = fields.List(fields.Nested(BulletinView), required=True)
+
+
+class DeadlineView(CaseView):
+    """A deadline that somebody is told of: what it belongs to, when it is due, how late it is."""
+
+    service = fields.String(required=True)
+    kind = fields.String(required=True)
+    ref = fields.String(required=True)
+    title_zh = fields.String(required=True)
+    title_en = fields.String(required=True)
+    due_at = fields.AwareDateTime(required=True)
+    units = fields.List(fields.String(), required=True)
+    level = fields.String(required=True)
+    light = fields.String(required=True)
