@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from assessment.application.constraints import set_constraints
 from assessment.application.results import explained, result, results
@@ -12,10 +13,12 @@ from assessment.domain.annual import ANNUAL
 from assessment.domain.constraint import Kind, Wanted
 from assessment.domain.grade import Grade
 from assessment.persistence.models import AnnualResultRow
+from citybus import tables
 from citybus.errors import Invalid, Refusal
-from tests.support.annual import ASSESSOR, COMMITTEE, HEAD, YEAR, Year, bound, officer, self_of
+from tests.support.annual import ASSESSOR, COMMITTEE, EVIDENCE, HEAD, YEAR, Year, bound, officer, self_of
 from tests.support.assessment import City, finding_data, finding_event, some_id
-from tests.support.grades import an_event
+from tests.support.grades import ASSESSOR as CLAIMS
+from tests.support.grades import Client, an_event, person, problem
 
 CAP = Wanted(YEAR, Kind.CAP, "RECALL", Grade.BASICALLY_COMPETENT, rule_packs=("LOCAL-HS-2016@1",))
 OPEN_CASE = Wanted(YEAR, Kind.FLOOR_NONE, "CASE_PENDING", open_ended=True, hidden=True)
@@ -287,6 +290,18 @@ def test_nothing_becomes_heavier_or_excellent_by_itself(year: Year, case: Any) -
     assert (waiting.grade, waiting.pending_cause, waiting.revision) == ("COMPETENT", again, 2)
     unknown = refused(year, case, "amend", COMMITTEE, cause=some_id(), reason="更正")
     assert unknown.code == "CAUSE_UNKNOWN"
+    known = year.city.outbox()[-1].id
+    assert (
+        refused(year, case, "amend", COMMITTEE, cause=known, reason="更正", grade="COMPETENT").code == "CAP_VIOLATION"
+    )
+    done = year.take(case, "amend", COMMITTEE, cause=known, reason="集体研究")
+    assert (done.state, done.grade, done.revision, done.pending_cause, done.clock_from) == (
+        "CORRECTED",
+        "BASICALLY_COMPETENT",
+        3,
+        None,
+        None,
+    )
 
 
 def test_a_service_that_fits_nobody_is_refused_and_one_on_paper_counts(year: Year, case: Any) -> None:
@@ -318,3 +333,62 @@ def test_a_group_has_its_own_dimensions_and_grades_and_binds_its_head(year: Year
 @pytest.mark.parametrize("state", sorted(ANNUAL.states))
 def test_every_state_is_reachable_and_labelled(state: str) -> None:
     assert state == ANNUAL.initial or any(target == state for _, _, target in ANNUAL.transitions)
+
+
+def test_a_case_that_is_opened_after_the_decision_leaves_no_trace_on_it(year: Year, case: Any) -> None:
+    year.final(case)
+    before = year.again(case).version
+    bind(year, case.cadre, f"case-hold/{some_id()}", OPEN_CASE)
+    assert (year.again(case).version, year.again(case).pending_cause) == (before, None)
+
+
+def test_the_routes_record_facts_and_show_how_a_grade_came_about(year: Year, case: Any) -> None:
+    client = Client(year.city)
+    secret = "谈话中只在此处可见的内容"
+    subject = {
+        "subject_kind": "CADRE",
+        "cadre": case.cadre,
+        "year": YEAR,
+        "held_on": "2024-01-08",
+        "evidence": EVIDENCE,
+    }
+    few = {"name": "B", "expected": 4, "counts": {"EXCELLENT": 4}}
+    many = {"name": "A", "expected": 6, "counts": {"EXCELLENT": 6}}
+    ballot = client.post(CLAIMS, "/ballots", {**subject, "classes": [few, many]})
+    assert (ballot.status_code, ballot.json["turnout"], ballot.json["valid"]) == (201, "100", True)
+    assert [each["counts"] for each in ballot.json["classes"]] == [None, {"EXCELLENT": 6}]
+    talkers = [year.cadre("N-9"), year.cadre("N-9")]
+    alone = {**subject, "interviewers": talkers[:1], "summary": secret}
+    assert problem(client.post(CLAIMS, "/talks", alone)) == (422, "TWO_INTERVIEWERS")
+    assert problem(client.post(CLAIMS, "/talks", {**alone, "summary": "绝密"})) == (451, "SECRECY_LEVEL")
+    talk = client.post(CLAIMS, "/talks", {**alone, "interviewers": talkers})
+    assert (talk.status_code, "summary" in talk.json) == (201, False)
+    assert client.get(CLAIMS, f"/talks/{talk.json['id']}/summary").json == {"summary": secret}
+    routine = {
+        "cadre": case.cadre,
+        "year": YEAR,
+        "quarter": 1,
+        "grade": "GOOD",
+        "basis": ["TALK"],
+        "evidence": EVIDENCE,
+    }
+    assert client.post(CLAIMS, "/routine-grades", routine).status_code == 201
+    assert problem(client.post(CLAIMS, "/routine-grades", routine)) == (409, "DUPLICATE")
+    for path in ("ballots", "talks", "routine-grades"):
+        assert len(client.get(CLAIMS, f"/{path}?cadre={case.cadre}").json["items"]) == 1
+    path = f"/annuals/{case.id}"
+    who = person(case.cadre)
+    assert problem(client.get(who, f"{path}/explanation")) == (409, "NOT_DECIDED")
+    done = year.annual(year.cadre())
+    year.approved(done)
+    path, who = f"/annuals/{done.id}", person(done.cadre)
+    shown = client.get(who, f"{path}/explanation").json
+    assert (shown["composite"], shown["grade"], shown["bands"]["EXCELLENT"]) == ("87", "COMPETENT", "90")
+    assert client.get(who, f"{path}/result").json["explanation"] == shown
+    assert [each["revision"] for each in client.get(who, f"{path}/results").json["items"]] == [1]
+    assert client.get(who, f"{path}/report").json == {"text": "述职报告"}
+    assert problem(client.get(who, f"{path}/result?as_of=2023-01-01")) == (409, "NOT_DECIDED")
+    with year.city.engine.connect() as connection:
+        audits = str(connection.execute(select(tables.audit_entries)).all())
+    assert secret not in audits
+    assert secret not in "".join(str(event.data) for event in year.city.outbox())
