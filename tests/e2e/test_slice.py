@@ -289,15 +289,20 @@ def test_play_is_recognised_by_the_services_where_the_folder_forgot_it(city: Cit
     assert {service: city.rows(service, COUNTED["case_steps"])[0][0] for service in SERVICES} == before
 
 
+PUBLIC_PAGES = {"notification": {"/public/bulletins", "/public/bulletins/{bulletin}", "/public/bulletins.atom"}}
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_route_wants_a_token_and_a_role(city: City, service: str) -> None:
     described = city.request("GET", service, "/openapi.json", None).json()
-    routes = [
-        (method.upper(), path)
+    operations = {
+        (method.upper(), path): operation
         for path, methods in described["paths"].items()
-        for method in methods
+        for method, operation in methods.items()
         if method in ("get", "post", "put", "patch", "delete")
-    ]
+    }
+    routes = [route for route, operation in operations.items() if "security" in operation]
+    assert {path for _, path in operations.keys() - routes} == PUBLIC_PAGES.get(service, set())
     assert len(routes) > 8
     nobody = city.token("nobody", ["NOBODY"], units=None)
     for method, path in routes:
