@@ -98,6 +98,14 @@ class City:
         )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Look at the slice first: scenarios move the city's clock on."""
+    places = [place for place, item in enumerate(items) if item.path.parent == Path(__file__).parent]
+    ordered = sorted((items[place] for place in places), key=lambda item: item.path.name.startswith("test_scenario"))
+    for place, item in zip(places, ordered, strict=True):
+        items[place] = item
+
+
 @pytest.fixture(scope="session")
 def city() -> Iterator[City]:
     """A city that is up, in which the slice was played."""
