@@ -103,6 +103,10 @@ def a_finding(**changes: Any) -> SimpleNamespace:
         "year": None,
         "tolerance_case": None,
         "tolerance_factor": None,
+        "rectified_factor": None,
+        "relapses": 0,
+        "revoked_on": None,
+        "revocation": None,
     }
     return SimpleNamespace(**made | changes)
 
@@ -235,6 +239,14 @@ class City:
     @property
     def findings(self) -> Cases:
         return self.cases.findings
+
+    @property
+    def measures(self) -> Cases:
+        return self.cases.measures
+
+    @property
+    def rectifications(self) -> Cases:
+        return self.cases.rectifications
 
     @property
     def bulletins(self) -> Cases:

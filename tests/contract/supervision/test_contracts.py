@@ -19,6 +19,8 @@ UNPUBLISHED = {
     "finding": {"DRAFT"},
     "inspection": {"PLANNED"},
     "sanction": {"ENTERED", "DISCARDED"},
+    "measure": {"PROPOSED", "WITHDRAWN"},
+    "rectification": {"CANCELLED"},
 }
 """States of which no event tells."""
 PUBLISHED = {

@@ -73,6 +73,26 @@ def test_a_verified_finding_deducts_weight_times_share_from_each_responsible(cit
     assert told.rulepack == "LOCAL-HS-2016@1"
 
 
+def test_rectification_and_relapse_change_what_counts_and_a_revoked_finding_counts_nothing(city: City) -> None:
+    cadre, finding = some_id(), some_id()
+    data = finding_data(finding, {cadre: "LEAD"})
+    steps: list[tuple[str, dict[str, Any], str]] = [
+        ("verified", {}, "2"),
+        ("rectifying", {"state": "RECTIFYING"}, "2"),
+        ("rectified", {"state": "RECTIFIED"}, "2"),
+        ("weight-changed", {"state": "RECTIFIED", "effective_weight": "1.0", "rectified_factor": "0.5"}, "1"),
+        ("reopened", {"state": "REOPENED", "severity": 4, "effective_weight": "1.0"}, "1"),
+        ("weight-changed", {"state": "REOPENED", "base_weight": "3.0", "effective_weight": "3.0"}, "3"),
+        ("revoked", {"state": "REVOKED", "base_weight": "3.0", "effective_weight": "0.0"}, "0"),
+    ]
+    for sequence, (step, changes, deduction) in enumerate(steps, 1):
+        city.receive(finding_event(step, sequence, data | changes))
+        assert str(versions(city, cadre)[-1].deduction.normalize()) == deduction, step
+    # Steps that change no weight make no version, and every version is kept.
+    assert [str(version.deduction.normalize()) for version in versions(city, cadre)] == ["2", "1", "3", "0"]
+    assert versions(city, cadre)[-1].items == []
+
+
 def test_tolerance_makes_a_new_version_and_the_old_one_is_kept(city: City) -> None:
     cadre, finding = some_id(), some_id()
     data = finding_data(finding, {cadre: "LEAD"})

@@ -31,7 +31,8 @@ DAY = date(2024, 3, 5)
 
 def deadline(city: City, case: Any) -> Any:
     table = tables.deadlines
-    rows = city.rows(table, table.c.ref == f"finding/{case.id}", table.c.state.in_(("ARMED", "WARNED")))
+    about = (table.c.ref == f"finding/{case.id}", table.c.kind == "finding.plea")
+    rows = city.rows(table, *about, table.c.state.in_(("ARMED", "WARNED")))
     return rows[0] if rows else None
 
 

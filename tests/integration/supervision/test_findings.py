@@ -10,7 +10,7 @@ from citybus import tables
 from citybus.cases import Actor
 from citybus.errors import Refusal
 from supervision.domain.finding import FINDING
-from supervision.persistence.models import PleaRow, SignalRow
+from supervision.persistence.models import FindingRow, PleaRow, SignalRow
 from tests.support.supervision import (
     BUREAU,
     DIRECT,
@@ -53,8 +53,15 @@ def in_state(city: City, state: str) -> Any:
             return city.take(city.findings, city.notified(), "plea", cadre(LEAD), {"text": "说明"})[0]
         case "VERIFIED":
             return city.verified()
-        case _:
+        case "REJECTED":
             return city.take(city.findings, city.notified(), "reject", FIRST, {"reason": "不属实"})[0]
+        case _:
+            # How a finding comes there is shown with rectifications.
+            case = city.notified()
+            with city.acting(RECORDER) as uow:
+                uow.session.get_one(FindingRow, case.id).state = state
+                uow.commit()
+            return city.again(case)
 
 
 ILLEGAL = [
@@ -69,11 +76,11 @@ FORMS: dict[str, Any] = {
     "undo_tolerance": {"case": None, "factor": None},
 }
 WHO = {
+    **{name: Actor("s", system=True) for name, action in FINDING.actions.items() if not action.allow},
     "plea": cadre(LEAD),
     "sign": ORG,
-    "serve": Actor("s", system=True),
-    "apply_tolerance": Actor("s", system=True),
-} | {"undo_tolerance": Actor("s", system=True)}
+    "revoke": ORG,
+}
 
 
 @pytest.mark.parametrize(("state", "action"), ILLEGAL)

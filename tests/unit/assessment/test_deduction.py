@@ -132,7 +132,8 @@ def test_tolerance_never_makes_it_heavier(weight: Decimal, factor: str) -> None:
     ("state", "verified_on", "yes"),
     [
         ("VERIFIED", DAY, True),
-        ("RECTIFIED", DAY, True),
+        *((state, DAY, True) for state in ("RECTIFYING", "RECTIFIED", "REOPENED", "CLOSED")),
+        ("REVOKED", DAY, False),
         ("REJECTED", DAY, False),
         ("NOTIFIED", None, False),
         ("PLEA_RECEIVED", None, False),

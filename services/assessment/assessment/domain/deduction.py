@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any, Final, Protocol
 
 CAP: Final = "deduction.cap"
-NOT_COUNTED: Final = frozenset({"REJECTED"})
+NOT_COUNTED: Final = frozenset({"REJECTED", "REVOKED"})
 """States in which a finding that has been verified before would not count."""
 
 

@@ -20,6 +20,7 @@ from assessment.schemas.consumed import (
     CaseHold,
     DeliveryServed,
     FindingState,
+    MeasureState,
     RecallState,
     SanctionState,
 )
@@ -36,8 +37,11 @@ Effect = Callable[[Mapping[str, Any], grade_effect.RulesOn], list[Wanted]]
 
 # Each carries the whole state of its matter; the steps of a kind that are not named here change nothing that binds a grade.
 ADJUSTMENT_STEPS: Final = ("decided", "executed", "reversed", "withdrawn")
+MEASURE_STEPS: Final = ("delivered", "closed")
 RECALL_STEPS: Final = ("approved", "outcome", "cancelled", "transferred")
 SANCTION_STEPS: Final = ("recorded", "in-effect", "modified", "expired", "revoked")
+FINDING_STEPS: Final = ("verified", "rectifying", "rectified", "reopened", "closed", "revoked", "weight-changed")
+"""What happens to a finding from its verification on: it may count, count otherwise, or count no more."""
 
 
 def subscriptions(rulebook: Rulebook) -> dict[str, Subscription]:
@@ -65,6 +69,7 @@ def subscriptions(rulebook: Rulebook) -> dict[str, Subscription]:
     weighed = Handler(FindingState(), recompute)
     matters = {
         "adjustment": (Handler(AdjustmentState(), binds(grade_effect.of_adjustment)), ADJUSTMENT_STEPS),
+        "measure": (Handler(MeasureState(), binds(grade_effect.of_measure)), MEASURE_STEPS),
         "recall": (Handler(RecallState(), binds(grade_effect.of_recall)), RECALL_STEPS),
         "sanction": (Handler(SanctionState(), binds(grade_effect.of_sanction)), SANCTION_STEPS),
     }
@@ -78,7 +83,7 @@ def subscriptions(rulebook: Rulebook) -> dict[str, Subscription]:
         Subscription(
             SUPERVISION,
             Order.EVERY_STEP,
-            {f"supervision.finding.{step}.v1": weighed for step in ("verified", "weight-changed")}
+            {f"supervision.finding.{step}.v1": weighed for step in FINDING_STEPS}
             | {f"supervision.{kind}.{step}.v1": handler for kind, (handler, steps) in matters.items() for step in steps}
             | {f"supervision.case-hold.{step}.v1": handler for step, handler in holds.items()}
             | hears("supervision"),

@@ -28,7 +28,7 @@ class Tolerance(_Consumed):
 
 
 class FindingState(_Consumed):
-    """`supervision.finding.verified.v1` and `.weight-changed.v1`: the state of a finding. Weights are points."""
+    """`supervision.finding.*.v1` from verification on: the state of a finding. Weights are points."""
 
     finding = fields.UUID(required=True)
     severity = fields.Integer(required=True, strict=True, validate=validate.Range(1, 5))

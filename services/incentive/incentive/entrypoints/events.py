@@ -42,7 +42,19 @@ RECALL_STEPS: Final = (
     "cancelled",
     "transferred",
 )
-STEPS: Final = ("notified", "served", "plea-received", "verified", "rejected", "weight-changed")
+STEPS: Final = (
+    "notified",
+    "served",
+    "plea-received",
+    "verified",
+    "rejected",
+    "rectifying",
+    "rectified",
+    "reopened",
+    "closed",
+    "revoked",
+    "weight-changed",
+)
 ADJUSTMENT_STEPS: Final = ("proposed", "decided", "executed", "reversed", "withdrawn")
 ANNUAL_RESULTS: Final = ("approved", "corrected", "finalized", "made-up", "notified", "suspended")
 """The steps of an annual assessment from which there is a result, or none is to be had yet."""

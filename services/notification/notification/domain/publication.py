@@ -274,7 +274,6 @@ PUBLICATION: Final = CaseType(
                 en="post to the channel",
                 effect=note_posted,
                 event=_EVENT.format("posted"),
-                mandatory=False,
                 arms=(
                     Arm(
                         kind=_CONFIRMATION,
@@ -291,7 +290,6 @@ PUBLICATION: Final = CaseType(
                 guards=(press_alone,),
                 effect=confirm,
                 event=_EVENT.format("confirmed"),
-                mandatory=False,
                 closes=(_CONFIRMATION,),
             ),
             "correct": Action(zh="更正", en="post a correction", effect=correct, closes=(_CONFIRMATION,)),
@@ -300,7 +298,6 @@ PUBLICATION: Final = CaseType(
                 en="give up",
                 effect=note_failure,
                 event=_EVENT.format("failed"),
-                mandatory=False,
                 closes=(_CONFIRMATION,),
             ),
             "replay": Action(zh="重新提交", en="begin anew", allow=_MEDIA, effect=replay, reason=True),
@@ -319,7 +316,6 @@ PUBLICATION: Final = CaseType(
                 guards=(press_alone,),
                 effect=retract,
                 event=_EVENT.format("withdrawn"),
-                mandatory=False,
                 closes=(_WITHDRAWAL,),
             ),
             "expire": Action(zh="到期", en="expire", effect=expire, closes=(_CONFIRMATION,)),

@@ -1,4 +1,4 @@
-"""Do what a review or an appeal came to, for the sanctions, adjustments and recalls that appeals are about (A16)."""
+"""Do what a review or an appeal came to, for the findings, measures, sanctions, adjustments and recalls it is about (A16)."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -13,6 +13,7 @@ from citybus.errors import Invalid, Refusal
 from citybus.unit_of_work import UnitOfWork
 from supervision.application.adjustments import open_adjustment
 from supervision.application.case_types import CaseTypes
+from supervision.application.know_appeal import know_appeal
 from supervision.domain.recall import APPEAL
 from supervision.domain.sanction import Cause
 from supervision.persistence.models import AdjustmentRow
@@ -37,6 +38,8 @@ def apply_appeal(bound: CaseTypes, uow: UnitOfWork, event: Event, data: Mapping[
         _about_adjustment(bound.adjustments, uow, case_id, data)
     elif kind == "recall" and data["state"] in _DECIDED and data["decision"] == "REVOKED":
         _about_recall(bound, uow, case_id, str(data["appeal"]))
+    elif kind in ("finding", "measure"):
+        know_appeal(bound, uow, event, data)
 
 
 def _case(cases: Cases, uow: UnitOfWork, case_id: str) -> Any:

@@ -10,6 +10,7 @@ from citybus.unit_of_work import UnitOfWork
 from supervision.application.adjustments import drop_tolerated
 from supervision.application.case_types import CaseTypes
 from supervision.application.know_tolerance import know_tolerance
+from supervision.application.measures import ground_changed
 from supervision.application.recalls import cancel_ungrounded
 from supervision.application.take_back import take_back
 from supervision.domain.finding import is_lighter
@@ -34,6 +35,7 @@ def apply_tolerance(bound: CaseTypes, uow: UnitOfWork, event: Event, data: Mappi
     if finding is None:
         raise Invalid("UNKNOWN_FINDING")
     take_back(bound.bulletins, uow, finding.id, data["decision"])
+    ground_changed(bound.measures, uow, finding.id, data["decision"])
     if not is_lighter(finding, data["factor"]):
         uow.audit("finding.apply_tolerance", f"finding/{finding.id}", result="NOT_LIGHTER")
         return

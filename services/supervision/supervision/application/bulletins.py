@@ -14,6 +14,7 @@ from supervision.application.rulebook import Rulebook
 from supervision.domain.bulletin import (
     BULLETIN,
     EASING,
+    PENDING_APPEAL,
     PENDING_TOLERANCE,
     PLANNED,
     BulletinFacts,
@@ -21,7 +22,7 @@ from supervision.domain.bulletin import (
     is_approved,
     scope,
 )
-from supervision.persistence.models import BulletinRow, FindingRow, ToleranceRow
+from supervision.persistence.models import AppealRow, BulletinRow, FindingRow, ToleranceRow
 from supervision.schemas.published import bulletin_state
 from supervision.schemas.requests import BulletinCorrection, BulletinDraft, BulletinSchedule, BulletinWithdrawal
 from supervision.schemas.responses import BulletinView
@@ -64,16 +65,22 @@ def bulletins(rulebook: Rulebook) -> Cases:
 def facts(uow: UnitOfWork, case: BulletinRow, action: str, form: Mapping[str, Any]) -> BulletinFacts:
     """Look up the findings, and what is open on them.
 
-    Raises 503 `DEPENDENCY_STALE` where it is to be made public and what incentive has decided is not known for sure.
+    Raises 503 `DEPENDENCY_STALE` where it is to be made public and what incentive and assessment have decided is not known for sure.
     """
     if action in _EXPOSING:
-        require_fresh(uow.session, "incentive")
+        require_fresh(uow.session, "incentive", "assessment")
     named = [str(finding) for finding in form.get("findings", ())] or case.findings or []
     # Not locked: who revokes a finding looks for its bulletins after that, and each is asked again when it is due.
     found = uow.session.scalars(
         select(FindingRow).where(FindingRow.id.in_(named)).execution_options(populate_existing=True)
     ).all()
     cases = uow.session.scalars(select(ToleranceRow).where(ToleranceRow.finding_id.in_(named))).all()
+    appeals = uow.session.scalars(
+        select(AppealRow).where(
+            AppealRow.subject_ref.in_([f"finding/{each}" for each in named]),
+            AppealRow.state.in_(sorted(PENDING_APPEAL)),
+        )
+    ).all()
     today = uow.clock.today()
     return BulletinFacts(
         findings={
@@ -87,6 +94,7 @@ def facts(uow: UnitOfWork, case: BulletinRow, action: str, form: Mapping[str, An
                 pending_tolerance=sorted(
                     each.id for each in cases if each.finding_id == finding.id and each.state in PENDING_TOLERANCE
                 ),
+                pending_appeals=sorted(each.id for each in appeals if each.subject_ref == f"finding/{finding.id}"),
                 eased=frozenset(
                     each.decision
                     for each in cases

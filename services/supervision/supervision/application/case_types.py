@@ -3,33 +3,48 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
-from citybus.cases import Cases
+from citybus.cases import Cases, Step
+from citybus.unit_of_work import UnitOfWork
 from supervision.application.adjustments import adjustments
 from supervision.application.bulletins import bulletins
 from supervision.application.case_holds import case_holds
 from supervision.application.findings import findings
 from supervision.application.inspections import inspections
+from supervision.application.measures import ground_changed, measures
 from supervision.application.recalls import recalls
+from supervision.application.rectifications import cancel_with_finding, rectifications
 from supervision.application.rulebook import Rulebook
 from supervision.application.sanctions import sanctions
+from supervision.application.take_back import take_back
 from supervision.application.training_classes import training_classes
+from supervision.domain.measure import Cause
 
 
 def bind(rulebook: Rulebook) -> "CaseTypes":
     """Return all case types under the rules of `rulebook`."""
+
+    def finding_revoked(uow: UnitOfWork, step: Step) -> None:
+        cancel_with_finding(bound.rectifications, uow, step.case.id)
+        take_back(bound.bulletins, uow, step.case.id, "REVOKED")
+        ground_changed(bound.measures, uow, step.case.id, Cause.REVOKED)
+
+    finding_cases = findings(rulebook, finding_revoked)
     sanction_cases = sanctions(rulebook)
     adjustment_cases = adjustments(rulebook, sanction_cases)
     recall_cases = recalls(rulebook, adjustment_cases)
-    return CaseTypes(
+    bound = CaseTypes(
         adjustments=adjustment_cases,
         bulletins=bulletins(rulebook),
         case_holds=case_holds(rulebook),
-        findings=findings(rulebook),
+        findings=finding_cases,
         inspections=inspections(rulebook),
+        measures=measures(rulebook, adjustment_cases),
         recalls=recall_cases,
+        rectifications=rectifications(rulebook, finding_cases),
         sanctions=sanction_cases,
         training_classes=training_classes(rulebook, recall_cases),
     )
+    return bound
 
 
 @dataclass(frozen=True)
@@ -41,6 +56,8 @@ class CaseTypes:
     case_holds: Cases
     findings: Cases
     inspections: Cases
+    measures: Cases
+    rectifications: Cases
     sanctions: Cases
     recalls: Cases
     training_classes: Cases

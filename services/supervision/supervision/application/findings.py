@@ -1,6 +1,6 @@
 """Findings as cases: what their rules look up, who sees them, and what is kept beside them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, false, not_, or_, select, true
@@ -15,14 +15,14 @@ from supervision.application.transfer_signal import transfer_signal
 from supervision.domain.finding import FINDING, FindingFacts, Inspected, scope, weight_key
 from supervision.persistence.models import CadreRow, EvidenceRow, FindingRow, InspectionRow, PleaRow, UnitRow
 from supervision.schemas.published import finding_state
-from supervision.schemas.requests import Attachment, FindingDraft, Plea
+from supervision.schemas.requests import Attachment, FindingDraft, FindingRevocation, Plea
 from supervision.schemas.responses import FindingView
 
 _PARTY: Final[Mapping[str, Reach]] = {"CADRE": Reach.SELF}
 
 
-def findings(rulebook: Rulebook) -> Cases:
-    """Return findings, bound to their table, forms, facts and duties."""
+def findings(rulebook: Rulebook, revoked: Callable[[UnitOfWork, Step], None]) -> Cases:
+    """Return findings, bound to their table, forms, facts and duties; `revoked` is what follows when one is revoked."""
 
     def facts(uow: UnitOfWork, case: FindingRow, action: str, form: Mapping[str, Any]) -> FindingFacts:
         return _facts(rulebook, uow, case, action, form)
@@ -36,9 +36,15 @@ def findings(rulebook: Rulebook) -> Cases:
         scope=scope,
         visible=visible,
         readers={**OFFICERS, **_PARTY},
-        forms={"create": FindingDraft, "revise": FindingDraft, "attach": Attachment, "plea": Plea},
+        forms={
+            "create": FindingDraft,
+            "revise": FindingDraft,
+            "attach": Attachment,
+            "plea": Plea,
+            "revoke": FindingRevocation,
+        },
         facts=facts,
-        after={"plea": keep_plea},
+        after={"plea": keep_plea, "revoke": revoked},
         duties={"DISCIPLINE_THRESHOLD": transfer_signal},
     )
 

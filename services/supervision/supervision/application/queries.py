@@ -14,7 +14,7 @@ from supervision.domain.finding import SEVERITIES, weight_key
 from supervision.domain.inspection import KINDS
 from supervision.domain.points import points
 from supervision.domain.sanction import Basis, Regime, kinds_key
-from supervision.persistence.models import EvidenceRow, FindingRow, InspectionRow, PleaRow, SignalRow
+from supervision.persistence.models import EvidenceRow, FindingRow, InspectionRow, PleaRow, RectificationRow, SignalRow
 
 
 def pleas(findings: Cases, uow: UnitOfWork, finding_id: str, actor: Actor) -> Sequence[PleaRow]:
@@ -50,7 +50,10 @@ def evidence(uow: UnitOfWork, digest: str, actor: Actor) -> EvidenceRow:
     within = true() if actor.units is None else FindingRow.unit.in_(sorted(actor.units))
     apart = true() if actor.unit is None else FindingRow.unit != actor.unit
     attached = select(FindingRow.id).where(FindingRow.evidence.contains([digest]), within, apart).limit(1)
-    if row.uploaded_by != actor.subject and uow.session.execute(attached).one_or_none() is None:
+    rectified = RectificationRow.unit.in_(sorted(actor.units)) if actor.units is not None else true()
+    proving = select(RectificationRow.id).where(RectificationRow.proof.contains([digest]), rectified).limit(1)
+    seen = any(uow.session.execute(found).one_or_none() for found in (attached, proving))
+    if row.uploaded_by != actor.subject and not seen:
         raise Refusal(
             "DATA_SCOPE", zh="该证据不在您的数据权限范围内。", en="The evidence is outside your data scope.", status=403
         )

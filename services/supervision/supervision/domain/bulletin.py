@@ -45,8 +45,8 @@ PENDING_TOLERANCE: Final = frozenset(
 EASING: Final = frozenset({"EFFECTIVE", "CORRECTING", "CLOSED"})
 """States in which the decision of a fault-tolerance case holds."""
 
-PENDING_APPEAL: Final = frozenset({"FILED", "ACCEPTED", "UNDER_EXAMINATION", "EXTENDED", "DECIDED"})
-"""States in which an appeal may still change what it is about; one that was decided is still to be executed."""
+PENDING_APPEAL: Final = frozenset({"FILED", "ACCEPTED", "UNDER_EXAMINATION"})
+"""States in which an appeal may still change what it is about."""
 
 OUT: Final = frozenset({"PUBLISHING", "PUBLISHED", "CORRECTED", "EXPIRED"})
 """States in which channels show a bulletin, or are about to."""

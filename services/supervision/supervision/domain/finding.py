@@ -1,6 +1,7 @@
-"""Findings (S5, M4): recorded, notified, answered by those held responsible, then verified by two people or rejected.
+"""Findings (S5, M4): recorded, notified, answered by those held responsible, verified by two or rejected, rectified, revoked.
 
-What is found weighs points; fault tolerance excuses and does not erase: it changes the effective weight alone.
+What is found weighs points. Fault tolerance excuses and does not erase: it changes the effective weight alone, and so
+does a rectification in time. A relapse makes the finding itself heavier. What was revoked weighs nothing and stays visible.
 """
 
 from collections.abc import Mapping
@@ -40,6 +41,14 @@ class Source(StrEnum):
     OTHER_DEPT = "OTHER_DEPT"
 
 
+class Basis(StrEnum):
+    """Why a verified finding is revoked (M4)."""
+
+    APPEAL = "APPEAL"
+    CLARIFICATION = "CLARIFICATION"
+
+
+_LEAST: Final = Decimal("0.0001")
 SEVERITIES: Final = range(1, 6)
 COUNTS: Final = frozenset({"VERIFIED", "RECTIFYING", "RECTIFIED", "REOPENED", "CLOSED"})
 """States in which a finding is held against those responsible."""
@@ -75,6 +84,10 @@ class Finding(Protocol):
     year: int | None
     tolerance_case: str | None
     tolerance_factor: Decimal | None
+    rectified_factor: Decimal | None
+    relapses: int
+    revoked_on: date | None
+    revocation: dict[str, str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +114,21 @@ class FindingFacts:
 
 
 class FindingMachine(StateMachine):
-    """DRAFT → NOTIFIED → (PLEA_RECEIVED) → VERIFIED or REJECTED. Tolerance may come in any state but DRAFT."""
+    """DRAFT → NOTIFIED → (PLEA_RECEIVED) → VERIFIED or REJECTED; VERIFIED → RECTIFYING → RECTIFIED → CLOSED or REOPENED.
+
+    Tolerance may come in any state but DRAFT, revocation in any after VERIFIED.
+    """
 
     DRAFT = State(initial=True)
     NOTIFIED = State()
     PLEA_RECEIVED = State()
     VERIFIED = State()
     REJECTED = State()
+    RECTIFYING = State()
+    RECTIFIED = State()
+    REOPENED = State()
+    CLOSED = State()
+    REVOKED = State()
 
     revise = DRAFT.to(DRAFT)
     notify = DRAFT.to(NOTIFIED)
@@ -117,11 +138,39 @@ class FindingMachine(StateMachine):
     sign = NOTIFIED.to(NOTIFIED) | PLEA_RECEIVED.to(PLEA_RECEIVED)
     verify = NOTIFIED.to(VERIFIED) | PLEA_RECEIVED.to(VERIFIED)
     reject = NOTIFIED.to(REJECTED) | PLEA_RECEIVED.to(REJECTED)
+    rectify = VERIFIED.to(RECTIFYING) | REOPENED.to(RECTIFYING)
+    rectified = RECTIFYING.to(RECTIFIED)
+    close = RECTIFIED.to(CLOSED)
+    reopen = RECTIFIED.to(REOPENED)
+    reweigh = RECTIFIED.to(RECTIFIED) | REOPENED.to(REOPENED)
+    revoke = (
+        VERIFIED.to(REVOKED)
+        | RECTIFYING.to(REVOKED)
+        | RECTIFIED.to(REVOKED)
+        | REOPENED.to(REVOKED)
+        | CLOSED.to(REVOKED)
+    )
     apply_tolerance = (
-        NOTIFIED.to(NOTIFIED) | PLEA_RECEIVED.to(PLEA_RECEIVED) | VERIFIED.to(VERIFIED) | REJECTED.to(REJECTED)
+        NOTIFIED.to(NOTIFIED)
+        | PLEA_RECEIVED.to(PLEA_RECEIVED)
+        | VERIFIED.to(VERIFIED)
+        | REJECTED.to(REJECTED)
+        | RECTIFYING.to(RECTIFYING)
+        | RECTIFIED.to(RECTIFIED)
+        | REOPENED.to(REOPENED)
+        | CLOSED.to(CLOSED)
+        | REVOKED.to(REVOKED)
     )
     undo_tolerance = (
-        NOTIFIED.to(NOTIFIED) | PLEA_RECEIVED.to(PLEA_RECEIVED) | VERIFIED.to(VERIFIED) | REJECTED.to(REJECTED)
+        NOTIFIED.to(NOTIFIED)
+        | PLEA_RECEIVED.to(PLEA_RECEIVED)
+        | VERIFIED.to(VERIFIED)
+        | REJECTED.to(REJECTED)
+        | RECTIFYING.to(RECTIFYING)
+        | RECTIFIED.to(RECTIFIED)
+        | REOPENED.to(REOPENED)
+        | CLOSED.to(CLOSED)
+        | REVOKED.to(REVOKED)
     )
 
 
@@ -158,6 +207,8 @@ def record(step: Step) -> None:
         for entry in form["responsible"]
     ]
     case.evidence = list(form.get("evidence") or ())
+    case.rectified_factor = case.revoked_on = case.revocation = None
+    case.relapses = 0
     refuse_marked([case.facts], step.rules)
     _check_origin(step)
     _check_catalogue(step)
@@ -254,12 +305,21 @@ def weigh(step: Step) -> None:
     case.base_weight = Decimal(facts.weight.value)
     case.weight_pack = facts.weight.pack.cite
     step.cited.add(facts.weight.pack.cite)
-    _excuse(case)
+    _combine(case)
 
 
-def _excuse(case: Finding) -> None:
-    factor = case.tolerance_factor
-    case.effective_weight = case.base_weight if factor is None else case.base_weight * factor
+def _combine(case: Finding) -> None:
+    """Weigh tolerance and rectification into the effective weight (3.5); a relapse is in the base weight already."""
+    weight = Decimal(0) if case.revoked_on is not None else case.base_weight
+    for factor in (case.tolerance_factor, case.rectified_factor):
+        weight *= 1 if factor is None else factor
+    case.effective_weight = _rounded(weight)
+
+
+def _rounded(weight: Decimal) -> Decimal:
+    """Return `weight` with no more digits than are kept."""
+    kept = weight.quantize(_LEAST)
+    return weight if kept == weight else kept
 
 
 def below_discipline_threshold(step: Step) -> None:
@@ -411,12 +471,46 @@ def apply_tolerance(step: Step) -> None:
     """Ease the effective weight by the factor of a tolerance case (I5); none: it was revoked, and the weight is whole again."""
     case: Finding = step.case
     case.tolerance_case, case.tolerance_factor = step.form["case"], step.form["factor"]
-    _excuse(case)
+    _combine(case)
+
+
+def reopen(step: Step) -> None:
+    """Note the relapse: the finding is more severe by as much as the rules say, and to be rectified anew."""
+    case: Finding = step.case
+    case.relapses += 1
+    case.severity = min(case.severity + int(step.rule("rectification.relapse_severity")), SEVERITIES.stop - 1)
+
+
+def reweigh(step: Step) -> None:
+    """Weigh a rectification in time, or a relapse, into the finding.
+
+    In time eases the effective weight. A relapse takes that back, and makes the finding itself heavier: once, however
+    often it relapses, and by its factor alone, not by the points of the higher severity as well.
+    """
+    case: Finding = step.case
+    if step.form["in_time"]:
+        case.rectified_factor = Decimal(step.rule("rectification.in_time_factor"))
+    else:
+        case.rectified_factor = None
+        if case.relapses == 1:
+            case.base_weight = _rounded(case.base_weight * Decimal(step.rule("rectification.relapse_factor")))
+    _combine(case)
+
+
+def revoke(step: Step) -> None:
+    """Take back the finding: it weighs nothing from now on. What it rested on stays visible to those who may see it."""
+    case: Finding = step.case
+    case.revoked_on = step.at.date()
+    case.revocation = {"basis": step.form["basis"], "reference": step.form["reference"]}
+    refuse_marked([step.form["reference"]], step.rules)
+    _combine(case)
 
 
 _RECORDERS: Final[Mapping[str, Reach]] = {"SUPO": Reach.OFFICE, "ORG.supervise": Reach.OFFICE}
 _EVENT: Final = "supervision.finding.{}.v1"
 PLEA_WINDOW: Final = "finding.plea"
+PLAN_PERIOD: Final = "finding.rectification_plan"
+_PLAN: Final = Arm(kind=PLAN_PERIOD, rule="rectification.plan_period", warn="deadline.warning")
 
 FINDING: Final = CaseType(
     service="supervision",
@@ -432,6 +526,11 @@ FINDING: Final = CaseType(
         "PLEA_RECEIVED": ("已申辩", "plea received"),
         "VERIFIED": ("已认定", "verified"),
         "REJECTED": ("不予认定", "rejected"),
+        "RECTIFYING": ("整改中", "being rectified"),
+        "RECTIFIED": ("已整改", "rectified"),
+        "REOPENED": ("整改反弹", "reopened after a relapse"),
+        "CLOSED": ("已销号", "closed"),
+        "REVOKED": ("已撤销", "revoked"),
     },
     create=Action(
         zh="登记问题", en="record a finding", allow=_RECORDERS, guards=(refuse_marked_reason,), effect=record
@@ -478,6 +577,7 @@ FINDING: Final = CaseType(
                 guards=(below_discipline_threshold, has_evidence, plea_window_over, is_signed),
                 effect=verify,
                 event=_EVENT.format("verified"),
+                arms=(_PLAN,),
                 closes=(PLEA_WINDOW,),
                 not_after=("create", "revise"),
                 eyes=2,
@@ -490,6 +590,35 @@ FINDING: Final = CaseType(
                 allow=_RECORDERS,
                 event=_EVENT.format("rejected"),
                 closes=(PLEA_WINDOW,),
+                reason=True,
+            ),
+            "rectify": Action(
+                zh="进入整改", en="begin to rectify", event=_EVENT.format("rectifying"), closes=(PLAN_PERIOD,)
+            ),
+            "rectified": Action(zh="整改验收", en="note that it is rectified", event=_EVENT.format("rectified")),
+            "close": Action(zh="销号", en="close", event=_EVENT.format("closed")),
+            "reopen": Action(
+                zh="整改反弹",
+                en="reopen after a relapse",
+                effect=reopen,
+                event=_EVENT.format("reopened"),
+                arms=(_PLAN,),
+            ),
+            "reweigh": Action(
+                zh="重新计分",
+                en="weigh the rectification or the relapse",
+                effect=reweigh,
+                event=_EVENT.format("weight-changed"),
+            ),
+            "revoke": Action(
+                zh="撤销",
+                en="revoke",
+                allow={"ORG.supervise": Reach.OFFICE, "DISC": Reach.OFFICE},
+                effect=revoke,
+                event=_EVENT.format("revoked"),
+                closes=(PLAN_PERIOD,),
+                not_after=("create", "revise", "verify"),
+                eyes=2,
                 reason=True,
             ),
             "undo_tolerance": Action(

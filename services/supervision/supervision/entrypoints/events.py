@@ -13,13 +13,16 @@ from supervision.application.apply_tolerance import apply_tolerance
 from supervision.application.case_types import CaseTypes
 from supervision.application.know_roster import CADRE_STEPS, know_cadre, know_unit
 from supervision.application.know_tolerance import know_tolerance
+from supervision.application.report_channel import report_channel
 from supervision.application.serve_finding import serve_finding
+from supervision.application.serve_measure import serve_measure
 from supervision.application.serve_notice import serve_notice
 from supervision.application.undo_tolerance import undo_tolerance
 from supervision.schemas.consumed import (
     AppealState,
     CadreRegistered,
     DeliveryServed,
+    PublicationState,
     ToleranceEffective,
     ToleranceState,
     UnitRegistered,
@@ -53,6 +56,7 @@ def subscriptions(bound: CaseTypes) -> dict[str, Subscription]:
 
     def serve(uow: UnitOfWork, event: Event, data: Any) -> None:
         serve_finding(bound.findings, uow, event, data)
+        serve_measure(bound.measures, uow, event, data)
         for cases in (bound.adjustments, bound.recalls, bound.sanctions):
             serve_notice(cases, uow, event, data)
 
@@ -89,6 +93,12 @@ def subscriptions(bound: CaseTypes) -> dict[str, Subscription]:
                 f"notification.delivery.{how}.{version}": served
                 for how in ("signed", "refused", "substituted")
                 for version in ("v1", "v2")
+            }
+            | {
+                f"notification.publication.{step}.v1": Handler(
+                    PublicationState(), upon(bound.bulletins, report_channel)
+                )
+                for step in ("posted", "confirmed", "withdrawn", "failed")
             }
             | hears("notification"),
         ),

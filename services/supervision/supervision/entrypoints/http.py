@@ -86,6 +86,20 @@ class RecallQuery(PageQuery):
     class_id = fields.UUID()
 
 
+class MeasureQuery(PageQuery):
+    """Filters of the list of measures."""
+
+    kind = fields.String()
+    cadre = fields.String()
+
+
+class RectificationQuery(PageQuery):
+    """Filters of the list of rectifications."""
+
+    finding_id = fields.UUID()
+    unit = fields.String()
+
+
 class EvidenceUpload(Schema):
     """One file of evidence, as the part `file` of a form."""
 
@@ -100,6 +114,8 @@ def blueprints(bound: CaseTypes, rulebook: Rulebook) -> tuple[Blueprint, ...]:
         blueprint(bound.bulletins),
         blueprint(bound.recalls, query=RecallQuery),
         blueprint(bound.training_classes),
+        blueprint(bound.measures, query=MeasureQuery),
+        blueprint(bound.rectifications, query=RectificationQuery),
         _texts(bound.inspections, bound.findings),
         _recall_texts(bound.recalls),
         _recall_suggestions(rulebook),
@@ -176,7 +192,7 @@ def _evidence(rulebook: Rulebook) -> Blueprint:
     routes = Blueprint("evidence", __name__, url_prefix="/evidence", description="证据 evidence")
 
     @routes.post("")
-    @requires(*OFFICERS)
+    @requires(*OFFICERS, "CADRE", "UNITHEAD", "UNITHR")
     @accepts("multipart/form-data", max_bytes=MAX_UPLOAD)
     @routes.arguments(EvidenceUpload, location="files")
     @routes.response(201, EvidenceView)

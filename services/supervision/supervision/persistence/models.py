@@ -98,6 +98,68 @@ class FindingRow(CaseColumns, Base):
     year: Mapped[int | None] = mapped_column(Integer)
     tolerance_case: Mapped[str | None] = mapped_column(_ID)
     tolerance_factor: Mapped[Decimal | None] = mapped_column(Numeric(4, 3))
+    rectified_factor: Mapped[Decimal | None] = mapped_column(Numeric(4, 3))
+    relapses: Mapped[int] = mapped_column(SmallInteger, default=0)
+    revoked_on: Mapped[date | None] = mapped_column(Date)
+    revocation: Mapped[dict[str, str] | None] = mapped_column(JSONB(none_as_null=True))
+
+
+class MeasureRow(CaseColumns, Base):
+    """A reminder, inquiry, admonition or criticism; `cause` and `reply` are texts (L4)."""
+
+    __tablename__ = "measures"
+    __table_args__ = (Index("ix_measures_findings", "findings", postgresql_using="gin"),)
+
+    kind: Mapped[str] = mapped_column(Text)
+    cadre: Mapped[str] = mapped_column(Text, index=True)
+    unit: Mapped[str] = mapped_column(Text)
+    findings: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    reason_codes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    cause: Mapped[str] = mapped_column(Text)
+    suggested: Mapped[bool] = mapped_column(Boolean)
+    approved_on: Mapped[date | None] = mapped_column(Date)
+    delivered_on: Mapped[date | None] = mapped_column(Date)
+    effect_until: Mapped[date | None] = mapped_column(Date)
+    eased: Mapped[bool] = mapped_column(Boolean)
+    inquiries: Mapped[int] = mapped_column(SmallInteger)
+    reply_due: Mapped[date | None] = mapped_column(Date)
+    replied_on: Mapped[date | None] = mapped_column(Date)
+    reply: Mapped[str | None] = mapped_column(Text)
+    result: Mapped[str | None] = mapped_column(Text)
+    closed_on: Mapped[date | None] = mapped_column(Date)
+    revoked_for: Mapped[str | None] = mapped_column(Text)
+
+
+class RectificationRow(CaseColumns, Base):
+    """What a unit does about a finding; `plan` and `report` are texts (L4)."""
+
+    __tablename__ = "rectifications"
+    __table_args__ = (
+        Index(
+            "uq_rectifications_open",
+            "finding_id",
+            unique=True,
+            postgresql_where=text("state NOT IN ('RECHECKED', 'CANCELLED')"),
+        ),
+        Index("ix_rectifications_unit", "unit"),
+    )
+
+    finding_id: Mapped[str] = mapped_column(_ID, ForeignKey("findings.id"), index=True)
+    unit: Mapped[str] = mapped_column(Text)
+    owner: Mapped[str] = mapped_column(Text)
+    plan: Mapped[str] = mapped_column(Text)
+    planned_on: Mapped[date] = mapped_column(Date)
+    due: Mapped[date] = mapped_column(Date)
+    extended: Mapped[bool] = mapped_column(Boolean)
+    overdue: Mapped[bool] = mapped_column(Boolean)
+    report: Mapped[str | None] = mapped_column(Text)
+    proof: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    submitted_on: Mapped[date | None] = mapped_column(Date)
+    accepted_on: Mapped[date | None] = mapped_column(Date)
+    in_time: Mapped[bool | None] = mapped_column(Boolean)
+    recheck_due: Mapped[date | None] = mapped_column(Date)
+    rechecked_on: Mapped[date | None] = mapped_column(Date)
+    result: Mapped[str | None] = mapped_column(Text)
 
 
 class BulletinRow(CaseColumns, Base):
@@ -125,6 +187,17 @@ class BulletinRow(CaseColumns, Base):
     correction_text: Mapped[str | None] = mapped_column(Text)
     reason_code: Mapped[str | None] = mapped_column(Text)
     held_for: Mapped[str | None] = mapped_column(Text)
+
+
+class AppealRow(Base):
+    """A review or an appeal that assessment hears, where it is about a finding or a measure."""
+
+    __tablename__ = "appeals"
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    subject_ref: Mapped[str] = mapped_column(Text, index=True)
+    state: Mapped[str] = mapped_column(Text)
+    decision: Mapped[str | None] = mapped_column(Text)
 
 
 class ToleranceRow(Base):

@@ -39,6 +39,17 @@ class ToleranceEffective(ToleranceState):
     decision = fields.String(required=True, validate=validate.OneOf(("EXEMPT", "MITIGATE", "DENY")))
 
 
+class PublicationState(_Consumed):
+    """`notification.publication.*.v1`: what a channel reports of a bulletin."""
+
+    publication = fields.UUID(required=True)
+    bulletin = fields.UUID(required=True)
+    channel = fields.String(required=True)
+    state = fields.String(required=True)
+    external_id = fields.String(required=True, allow_none=True)
+    url = fields.String(required=True, allow_none=True)
+
+
 class Recipient(_Consumed):
     """To whom a document was delivered."""
 

@@ -9,9 +9,11 @@ from supervision.domain.bulletin import Bulletin
 from supervision.domain.case_hold import CaseHold
 from supervision.domain.finding import Finding
 from supervision.domain.inspection import Inspection, Kind
+from supervision.domain.measure import Measure
 from supervision.domain.observation import missed
 from supervision.domain.points import points
 from supervision.domain.recall_record import Recall
+from supervision.domain.rectification import Rectification
 from supervision.domain.sanction import Sanction
 from supervision.domain.signal import Signal
 from supervision.domain.training import phases_passed
@@ -54,6 +56,40 @@ def finding_state(case: Finding) -> dict[str, Any]:
             if case.tolerance_factor is None
             else {"case": case.tolerance_case, "factor": points(case.tolerance_factor)}
         ),
+        "rectified_factor": None if case.rectified_factor is None else points(case.rectified_factor),
+    }
+
+
+def measure_state(case: Measure) -> dict[str, Any]:
+    """Return the state of a measure: kind and days, never why or what was answered."""
+    return {
+        "measure": case.id,
+        "kind": case.kind,
+        "cadre": case.cadre,
+        "findings": list(case.findings),
+        "state": case.state,
+        "delivered_on": case.delivered_on and case.delivered_on.isoformat(),
+        "effect_until": case.effect_until and case.effect_until.isoformat(),
+        "result": case.result,
+        "reply_due": case.reply_due and case.reply_due.isoformat(),
+        "revoked_for": case.revoked_for,
+    }
+
+
+def rectification_state(case: Rectification) -> dict[str, Any]:
+    """Return the state of a rectification: days and codes, never a text."""
+    return {
+        "rectification": case.id,
+        "finding": case.finding_id,
+        "unit": case.unit,
+        "state": case.state,
+        "due": case.due.isoformat(),
+        "extended": case.extended,
+        "overdue": case.overdue,
+        "submitted_on": case.submitted_on and case.submitted_on.isoformat(),
+        "in_time": case.in_time,
+        "recheck_due": case.recheck_due and case.recheck_due.isoformat(),
+        "result": case.result,
     }
 
 

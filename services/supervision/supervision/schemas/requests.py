@@ -12,7 +12,11 @@ from supervision.domain.bulletin import Channel
 from supervision.domain.case_hold import Result
 from supervision.domain.eligibility import Purpose
 from supervision.domain.finding import SEVERITIES, Role, Source
+from supervision.domain.finding import Basis as RevocationBasis
 from supervision.domain.inspection import Kind
+from supervision.domain.measure import Kind as MeasureKind
+from supervision.domain.measure import Result as Outcome
+from supervision.domain.rectification import Result as RecheckResult
 from supervision.domain.sanction import Basis, Cause, Organ, Regime
 
 MAX_TEXT = 20_000
@@ -347,3 +351,53 @@ class Seating(Form):
     """How many seats a class has from now on."""
 
     capacity = fields.Integer(required=True, strict=True, validate=validate.Range(1, 500))
+
+
+class FindingRevocation(Form):
+    """On what a finding is revoked: the decision of an appeal, or a clarification, with its reference."""
+
+    basis = fields.String(required=True, validate=validate.OneOf([basis.value for basis in RevocationBasis]))
+    reference = fields.String(required=True, validate=validate.Length(1, 200))
+
+
+class RectificationPlan(Form):
+    """What a unit will do about a finding, and who answers for it."""
+
+    finding = fields.UUID(required=True)
+    owner = _code(required=True, metadata={"description": "整改责任人 id of a cadre of the unit"})
+    plan = fields.String(required=True, validate=validate.Length(1, MAX_TEXT))
+
+
+class RectificationReport(Form):
+    """What was done, with its proof."""
+
+    report = fields.String(required=True, validate=validate.Length(1, MAX_TEXT))
+    proof = fields.List(fields.String(validate=_SHA256), required=True, validate=[validate.Length(max=100), _distinct])
+
+
+class RectificationRecheck(Form):
+    """What the recheck has found."""
+
+    result = fields.String(required=True, validate=validate.OneOf([result.value for result in RecheckResult]))
+
+
+class MeasureProposal(Form):
+    """A measure (S9). What it says is sensitive and leaves supervision by no event."""
+
+    kind = fields.String(required=True, validate=validate.OneOf([kind.value for kind in MeasureKind]))
+    cadre = _code(required=True)
+    findings = fields.List(fields.UUID(), validate=[validate.Length(max=50), _distinct])
+    reason_codes = _codes(required=True)
+    cause = fields.String(required=True, validate=validate.Length(1, MAX_TEXT))
+
+
+class MeasureReply(Form):
+    """What the cadre answers to an inquiry."""
+
+    text = fields.String(required=True, validate=validate.Length(1, MAX_TEXT))
+
+
+class MeasureClosure(Form):
+    """What the follow-up has found."""
+
+    result = fields.String(required=True, validate=validate.OneOf([result.value for result in Outcome]))

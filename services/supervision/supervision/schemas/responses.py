@@ -66,6 +66,54 @@ class FindingView(CaseView):
     year = fields.Integer(required=True, allow_none=True)
     tolerance_case = fields.String(required=True, allow_none=True)
     tolerance_factor = Points(required=True, allow_none=True)
+    rectified_factor = Points(required=True, allow_none=True)
+    relapses = fields.Integer(required=True)
+    revoked_on = fields.Date(required=True, allow_none=True)
+    revocation = fields.Dict(required=True, allow_none=True)
+
+
+class MeasureView(CaseView):
+    """A measure, with why it was taken and what was answered."""
+
+    kind = fields.String(required=True)
+    cadre = fields.String(required=True)
+    unit = fields.String(required=True)
+    findings = fields.List(fields.String(), required=True)
+    reason_codes = fields.List(fields.String(), required=True)
+    cause = fields.String(required=True)
+    suggested = fields.Boolean(required=True)
+    approved_on = fields.Date(required=True, allow_none=True)
+    delivered_on = fields.Date(required=True, allow_none=True)
+    effect_until = fields.Date(required=True, allow_none=True)
+    eased = fields.Boolean(required=True)
+    inquiries = fields.Integer(required=True)
+    reply_due = fields.Date(required=True, allow_none=True)
+    replied_on = fields.Date(required=True, allow_none=True)
+    reply = fields.String(required=True, allow_none=True)
+    result = fields.String(required=True, allow_none=True)
+    closed_on = fields.Date(required=True, allow_none=True)
+    revoked_for = fields.String(required=True, allow_none=True)
+
+
+class RectificationView(CaseView):
+    """A rectification, with what the unit plans and reports."""
+
+    finding = fields.String(attribute="finding_id", required=True)
+    unit = fields.String(required=True)
+    owner = fields.String(required=True)
+    plan = fields.String(required=True)
+    planned_on = fields.Date(required=True)
+    due = fields.Date(required=True)
+    extended = fields.Boolean(required=True)
+    overdue = fields.Boolean(required=True)
+    report = fields.String(required=True, allow_none=True)
+    proof = fields.List(fields.String(), required=True)
+    submitted_on = fields.Date(required=True, allow_none=True)
+    accepted_on = fields.Date(required=True, allow_none=True)
+    in_time = fields.Boolean(required=True, allow_none=True)
+    recheck_due = fields.Date(required=True, allow_none=True)
+    rechecked_on = fields.Date(required=True, allow_none=True)
+    result = fields.String(required=True, allow_none=True)
 
 
 class BulletinView(CaseView):
