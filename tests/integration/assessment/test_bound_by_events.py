@@ -72,6 +72,21 @@ def recall(cadre: str, number: str, finding: str, *steps: tuple[str, dict[str, A
     return events("recall", number, made, steps)
 
 
+def measure(cadre: str, number: str, finding: str, *steps: tuple[str, dict[str, Any]]) -> list[Event]:
+    made = {
+        "measure": number,
+        "kind": "ADMONISH",
+        "cadre": cadre,
+        "findings": [finding],
+        "state": "APPROVED",
+        "delivered_on": None,
+        "effect_until": None,
+        "result": None,
+        "reply_due": None,
+    }
+    return events("measure", number, made, steps)
+
+
 def hold(cadre: str, number: str, *steps: str) -> list[Event]:
     return events("case-hold", number, {"case_hold": number, "cadre": cadre}, [(step, {}) for step in steps])
 
@@ -155,6 +170,19 @@ def test_a_recall_caps_its_years_and_its_cancellation_frees_them(city: City) -> 
     }
     city.receive(cancelled)
     assert active(city, cadre) == set()
+
+
+def test_an_admonition_costs_the_best_grade_from_its_delivery_until_it_is_revoked(city: City) -> None:
+    cadre, number = some_id(), some_id()
+    delivered = {"state": "DELIVERED", "delivered_on": "2024-04-01", "effect_until": "2024-10-01"}
+    steps = measure(
+        cadre, number, some_id(), ("approved", {}), ("delivered", delivered), ("closed", {"state": "REVOKED"})
+    )
+    bounds = []
+    for event in steps:
+        city.receive(event)
+        bounds.append(bound(city, cadre).cap)
+    assert bounds == [None, Grade.COMPETENT, None]
 
 
 def test_an_open_case_puts_the_grade_off_and_its_close_frees_it(city: City) -> None:

@@ -37,7 +37,7 @@ Effect = Callable[[Mapping[str, Any], grade_effect.RulesOn], list[Wanted]]
 
 # Each carries the whole state of its matter; the steps of a kind that are not named here change nothing that binds a grade.
 ADJUSTMENT_STEPS: Final = ("decided", "executed", "reversed", "withdrawn")
-MEASURE_STEPS: Final = ("delivered", "closed")
+MEASURE_STEPS: Final = ("approved", "delivered", "closed")
 RECALL_STEPS: Final = ("approved", "outcome", "cancelled", "transferred")
 SANCTION_STEPS: Final = ("recorded", "in-effect", "modified", "expired", "revoked")
 FINDING_STEPS: Final = ("verified", "rectifying", "rectified", "reopened", "closed", "revoked", "weight-changed")
