@@ -106,7 +106,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         items[place] = item
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def city() -> Iterator[City]:
     """A city that is up, in which the slice was played."""
     with scratch_folder("e2e") as folder:
