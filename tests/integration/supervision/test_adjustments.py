@@ -235,6 +235,14 @@ def test_tolerance_on_every_ground_undoes_it(city: City, person: str) -> None:
     assert caught.value.code == "TOLERANCE_GRANTED"
 
 
+def test_a_finding_that_is_revoked_undoes_what_rests_on_it_alone(city: City, person: str) -> None:
+    finding = verified(city, person)
+    case = proposed(city, person, findings=[finding.id])
+    form = {"basis": "APPEAL", "reference": "appeal", "reason": "申诉成立"}
+    city.take(city.findings, finding, "revoke", SYSTEM, form)
+    assert city.again(case).state == "WITHDRAWN"
+
+
 def test_an_appeal_suspends_nothing(city: City, person: str) -> None:
     adjustments = city.cases.adjustments
     appeal = {"appeal": new_id()}

@@ -15,8 +15,9 @@ from supervision.application.rulebook import Rulebook
 from supervision.application.sanctions import record_sanction
 from supervision.application.transfer_signal import transfer
 from supervision.domain.adjustment import ADJUSTMENT, STANDING, UNDECIDED, AdjustmentFacts, Ground, scope
+from supervision.domain.measure import Result
 from supervision.domain.sanction import Basis, Organ, Regime
-from supervision.persistence.models import AdjustmentRow, CadreRow, FindingRow, SanctionRow
+from supervision.persistence.models import AdjustmentRow, CadreRow, FindingRow, MeasureRow, SanctionRow
 from supervision.schemas.published import adjustment_state
 from supervision.schemas.requests import (
     AdjustmentDecision,
@@ -155,14 +156,17 @@ def _is_tolerated(row: FindingRow) -> bool:
 
 
 def _was_warned(uow: UnitOfWork, form: Mapping[str, Any]) -> bool:
-    """Say whether a warning came before: the recall or measure that leads to it, or an admonition in the register."""
+    """Say whether a warning came before: the recall or measure that leads to it, one that brought no correction, or an
+    admonition in the register.
+    """
     if form.get("recall") or form.get("measure"):
         return True
+    measured = exists().where(MeasureRow.cadre == form["cadre"], MeasureRow.result == Result.NOT_CORRECTED)
     row = SanctionRow
     admonished = exists().where(
         row.cadre == form["cadre"], row.regime == Regime.ADMONITION, row.state.in_(("IN_EFFECT", "MODIFIED", "EXPIRED"))
     )
-    return bool(uow.session.execute(select(admonished)).scalar_one())
+    return bool(uow.session.execute(select(or_(measured, admonished))).scalar_one())
 
 
 def _is_under_way(uow: UnitOfWork, form: Mapping[str, Any]) -> bool:
@@ -216,14 +220,14 @@ def _revoke(sanctions: Cases, uow: UnitOfWork, case: AdjustmentRow) -> None:
         sanctions.take(uow, case.sanction, "revoke", system_actor("supervision"), reason)
 
 
-def drop_tolerated(adjustments: Cases, uow: UnitOfWork, finding: str) -> None:
-    """Withdraw or reverse adjustments that rest on `finding`, where tolerance was granted on all of their grounds (I5)."""
+def drop_ungrounded(adjustments: Cases, uow: UnitOfWork, finding: str) -> None:
+    """Withdraw or reverse adjustments that rest on `finding`, where all of their grounds are tolerated or revoked (I5)."""
     row = AdjustmentRow
     wanted = select(row).where(row.findings.contains([finding]), row.state.in_((*UNDECIDED, *STANDING)))
     for case in uow.session.scalars(wanted.order_by(row.id)).all():
-        if all(ground.tolerated for ground in _grounds(uow, case.findings)):
+        if all(ground.tolerated or ground.state == "REVOKED" for ground in _grounds(uow, case.findings)):
             action = "withdraw" if case.state in UNDECIDED else "reverse"
-            adjustments.take(uow, case.id, action, system_actor("supervision"), {"reason": "TOLERANCE_GRANTED"})
+            adjustments.take(uow, case.id, action, system_actor("supervision"), {"reason": f"finding/{finding}"})
 
 
 def texts(adjustments: Cases, uow: UnitOfWork, case_id: str, actor: Actor) -> AdjustmentRow:

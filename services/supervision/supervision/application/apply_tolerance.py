@@ -7,7 +7,7 @@ from citybus.cases.perform import system_actor
 from citybus.envelope import Event
 from citybus.errors import Invalid
 from citybus.unit_of_work import UnitOfWork
-from supervision.application.adjustments import drop_tolerated
+from supervision.application.adjustments import drop_ungrounded
 from supervision.application.case_types import CaseTypes
 from supervision.application.know_tolerance import know_tolerance
 from supervision.application.measures import ground_changed
@@ -41,5 +41,5 @@ def apply_tolerance(bound: CaseTypes, uow: UnitOfWork, event: Event, data: Mappi
         return
     form = {"case": str(data["case"]), "factor": data["factor"]}
     bound.findings.take(uow, finding.id, "apply_tolerance", system_actor("supervision"), form)
-    drop_tolerated(bound.adjustments, uow, finding.id)
+    drop_ungrounded(bound.adjustments, uow, finding.id)
     cancel_ungrounded(bound.recalls, uow, finding.id, TOLERANCE)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 
 from citybus.cases import Cases, Step
 from citybus.unit_of_work import UnitOfWork
-from supervision.application.adjustments import adjustments
+from supervision.application.adjustments import adjustments, drop_ungrounded
 from supervision.application.bulletins import bulletins
 from supervision.application.case_holds import case_holds
 from supervision.application.findings import findings
@@ -27,6 +27,7 @@ def bind(rulebook: Rulebook) -> "CaseTypes":
         cancel_with_finding(bound.rectifications, uow, step.case.id)
         take_back(bound.bulletins, uow, step.case.id, "REVOKED")
         ground_changed(bound.measures, uow, step.case.id, Cause.REVOKED)
+        drop_ungrounded(bound.adjustments, uow, step.case.id)
 
     finding_cases = findings(rulebook, finding_revoked)
     sanction_cases = sanctions(rulebook)
