@@ -8,6 +8,7 @@ import pytest
 
 from citybus import tables
 from citybus.cases import Actor
+from citybus.cases.perform import system_actor
 from citybus.errors import Invalid, Refusal
 from citybus.ids import new_id
 from supervision.application.apply_appeal import apply_appeal
@@ -31,6 +32,7 @@ from tests.support.supervision import (
     texts_in_outbox,
 )
 
+SYSTEM = system_actor("supervision")
 INCENTIVE, NOTIFICATION = "supervision.incentive", "supervision.notification"
 SECRET = "只在此处可见的文字"
 
@@ -294,6 +296,17 @@ def test_tolerance_on_the_only_ground_cancels_a_recall(city: City, recalls: Reca
     assert (event.type, event.data["cancel_reason"]) == ("supervision.recall.cancelled.v1", "TOLERANCE")
     # It belongs to the tolerance case, whose consequences are watched under one correlation.
     assert (event.correlationid, event.causationid) == (effective.correlationid, effective.id)
+
+
+def test_a_recall_falls_with_the_last_finding_it_rests_on(city: City, recalls: Recalls) -> None:
+    first, second = city.verified(), city.verified()
+    case = recalls.proposed(first, second)
+    revoked = {"basis": "APPEAL", "reference": "appeal", "reason": "申诉成立"}
+    city.take(city.findings, first, "revoke", SYSTEM, revoked)
+    assert city.again(case).state == "PROPOSED"
+    city.take(city.findings, second, "revoke", SYSTEM, revoked)
+    case = city.again(case)
+    assert (case.state, case.cancel_reason, barred(city)) == ("CANCELLED", "FINDING_REVOKED", [])
 
 
 @pytest.mark.parametrize("decision", ["REVOKED", "UPHELD"])

@@ -11,13 +11,14 @@ from supervision.application.case_holds import case_holds
 from supervision.application.findings import findings
 from supervision.application.inspections import inspections
 from supervision.application.measures import ground_changed, measures
-from supervision.application.recalls import recalls
+from supervision.application.recalls import cancel_ungrounded, recalls
 from supervision.application.rectifications import cancel_with_finding, rectifications
 from supervision.application.rulebook import Rulebook
 from supervision.application.sanctions import sanctions
 from supervision.application.take_back import take_back
 from supervision.application.training_classes import training_classes
 from supervision.domain.measure import Cause
+from supervision.domain.recall import FINDING_REVOKED
 
 
 def bind(rulebook: Rulebook) -> "CaseTypes":
@@ -28,6 +29,7 @@ def bind(rulebook: Rulebook) -> "CaseTypes":
         take_back(bound.bulletins, uow, step.case.id, "REVOKED")
         ground_changed(bound.measures, uow, step.case.id, Cause.REVOKED)
         drop_ungrounded(bound.adjustments, uow, step.case.id)
+        cancel_ungrounded(bound.recalls, uow, step.case.id, FINDING_REVOKED)
 
     finding_cases = findings(rulebook, finding_revoked)
     sanction_cases = sanctions(rulebook)
