@@ -170,9 +170,14 @@ def test_a_correction_is_posted_beside_the_bulletin(city: City, channels: Channe
 def test_a_withdrawal_reaches_every_channel_with_the_correction(city: City, channels: Channels) -> None:
     bulletin = confirmed(city, channels)
     [original] = channels.platform.articles
-    city.receive(city.bulletin("withdrawing", bulletin, channels=ALL, correction_text="经复核，撤回该通报"))
+    ordered = city.bulletin("withdrawing", bulletin, channels=ALL, correction_text="经复核，撤回该通报")
+    city.receive(ordered)
     assert bulletin_row(city, bulletin).text == ""
+    with pytest.raises(Refusal, match="NOTICE_NOT_GIVEN"):
+        city.take(city.publications, city.on_channels(bulletin)["TV"], "retract", MEDIA, proof(city))
     city.send(channels)
+    told = [event for event in city.told(bulletin) if event.data["state"] == "WITHDRAWN"]
+    assert {event.correlationid for event in told} == {ordered.correlationid}
     found = city.on_channels(bulletin)
     assert {channel: case.state for channel, case in found.items()} == {
         "INTERNAL": "WITHDRAWN",

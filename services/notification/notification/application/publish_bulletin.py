@@ -96,7 +96,11 @@ def _each(publications: Cases, uow: UnitOfWork, bulletin: str, action: str, form
 
 
 def _take(publications: Cases, uow: UnitOfWork, case: PublicationRow, action: str, form: Mapping[str, Any]) -> None:
-    """Take a step of a publication whose state allows it: what is over, or on its way, is left alone."""
+    """Take a step of a publication whose state allows it: what is over, or on its way, is left alone.
+
+    What is sent, and proven, goes on under the correlation of what asked for it.
+    """
     uow.session.refresh(case, with_for_update=True)
     if publications.case_type.target(case.state, action) is not None:
+        case.correlation_id = uow.context.correlation_id
         publications.take(uow, case.id, action, system_actor(SERVICE), form)

@@ -191,6 +191,18 @@ def note_issued(step: Step) -> None:
     case.waiting, case.attempts, case.failure = False, 0, None
 
 
+def notice_given(step: Step) -> None:
+    """Raise 422 `NOTICE_NOT_GIVEN` where the press was not given yet what is to be proven: the correction would be lost."""
+    case: Publication = step.case
+    if not step.actor.system and case.waiting:
+        raise Refusal(
+            "NOTICE_NOT_GIVEN",
+            zh="更正文本尚未送达该渠道，请送达后再确认撤回。",
+            en="The channel was not given the correction yet; confirm the withdrawal after that.",
+            channel=case.channel,
+        )
+
+
 def retract(step: Step) -> None:
     """Note that nothing of it stands there any more, and keep its text no longer.
 
@@ -313,7 +325,7 @@ PUBLICATION: Final = CaseType(
                 zh="撤回完成",
                 en="confirm the withdrawal with proof",
                 allow=_MEDIA,
-                guards=(press_alone,),
+                guards=(press_alone, notice_given),
                 effect=retract,
                 event=_EVENT.format("withdrawn"),
                 closes=(_WITHDRAWAL,),

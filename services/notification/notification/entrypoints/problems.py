@@ -10,6 +10,7 @@ PROBLEMS: Final = (
     Kind("CLASS_EXCEEDED", 422, "字段的数据级别过高。", "Fields are of too high a data class."),
     Kind("FIELD_NOT_IN_CONTRACT", 422, "该类事件没有这些字段。", "The event type has no such fields."),
     Kind("LEGAL_BASIS_MISSING", 422, "须写明法律依据。", "The legal basis must be named."),
+    Kind("NOTICE_NOT_GIVEN", 422, "更正文本尚未送达该渠道。", "The channel was not given the correction yet."),
     Kind("NOT_OPENED", 422, "请先打开文书。", "Open the document first."),
     Kind("PROOF_MISSING", 422, "须先上传证明。", "Store the proof first."),
     Kind("PROOF_TOO_LARGE", 413, "文件过大。", "The file is too large."),
