@@ -9,6 +9,7 @@ from assessment.application.case_types import case_types
 from assessment.entrypoints.problems import PROBLEMS
 from citybus.http.problems import COMMON
 from tests.support.assessment import rulebook
+from tests.support.sources import nodes
 
 PACKAGE = Path(assessment.__file__).parent
 
@@ -16,12 +17,11 @@ PACKAGE = Path(assessment.__file__).parent
 def raised_codes() -> set[str]:
     """Return the codes of all refusals in the service's source."""
     codes = set()
-    for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Refusal":
-                code = node.args[0]
-                if isinstance(code, ast.Constant):
-                    codes.add(str(code.value))
+    for node in nodes(PACKAGE):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Refusal":
+            code = node.args[0]
+            if isinstance(code, ast.Constant):
+                codes.add(str(code.value))
     return codes
 
 

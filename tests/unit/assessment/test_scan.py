@@ -7,11 +7,11 @@ from datetime import date
 
 import pytest
 
-from assessment.domain.secrecy import refuse_secrecy_marks
 from assessment.workbooks import scan as module
 from assessment.workbooks.read import read_tables
 from assessment.workbooks.scan import scan
 from citybus.errors import Refusal
+from citybus.secrecy import refuse_marked
 from tests.support.assessment import UNIT_HEADERS, rulebook, workbook
 
 SHEET = "xl/worksheets/sheet1.xml"
@@ -127,7 +127,7 @@ def test_formulas_and_errors_are_found_where_they_stand() -> None:
 
 def refuse(content: bytes) -> None:
     rules = rulebook().on(date(2024, 3, 4))
-    refuse_secrecy_marks(scan(content).texts, rules["secrecy.marks"], rules["secrecy.harmless"])
+    refuse_marked(scan(content).texts, rules)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from incentive.application.case_types import bind
 from incentive.domain.tolerance import TOLERANCE
 from incentive.entrypoints.problems import PROBLEMS
 from tests.support.incentive import MONDAY, rulebook
+from tests.support.sources import nodes
 
 PACKAGE = Path(incentive.__file__).parent
 RULES = rulebook().on(MONDAY.date())
@@ -55,15 +56,14 @@ def test_the_machine_has_these_transitions_and_no_other() -> None:
 def raised_codes() -> set[str]:
     """Return the codes of all refusals in the service's source."""
     codes = set()
-    for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Refusal":
-                code = node.args[0]
-                if isinstance(code, ast.JoinedStr):
-                    codes |= {f"EXCLUDED_{each}" for each in RULES["tolerance.exclusions"]}
-                else:
-                    assert isinstance(code, ast.Constant)
-                    codes.add(code.value)
+    for node in nodes(PACKAGE):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Refusal":
+            code = node.args[0]
+            if isinstance(code, ast.JoinedStr):
+                codes |= {f"EXCLUDED_{each}" for each in RULES["tolerance.exclusions"]}
+            else:
+                assert isinstance(code, ast.Constant)
+                codes.add(code.value)
     actions = [action for case_type in CASE_TYPES for action in case_type.actions.values()]
     return codes | {action.same_code for action in actions if action.eyes > 1}
 
@@ -76,12 +76,7 @@ def test_every_refusal_is_declared_on_the_page_of_problems() -> None:
 
 
 def test_every_rule_of_the_pack_is_asked_for() -> None:
-    asked = {
-        node.value
-        for path in PACKAGE.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    }
+    asked = {node.value for node in nodes(PACKAGE) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     assert set(RULES) <= asked | {f"tolerance.factor.{decision}" for decision in ("exempt", "mitigate", "deny")}
 
 

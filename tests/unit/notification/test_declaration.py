@@ -15,6 +15,7 @@ from notification.domain.publication import PUBLICATION
 from notification.domain.subscription import SUBSCRIPTION
 from notification.entrypoints.problems import PROBLEMS
 from tests.support.notification import MONDAY, rulebook
+from tests.support.sources import nodes
 
 PACKAGE = Path(notification.__file__).parent
 
@@ -93,14 +94,10 @@ def test_no_officer_can_read_or_move_a_delivery() -> None:
         assert Reach.OFFICE not in action.allow.values()
 
 
-def sources() -> list[ast.AST]:
-    return [node for path in PACKAGE.rglob("*.py") for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
-
-
 def raised_codes() -> set[str]:
     """Return the codes of all refusals in the service's source."""
     codes = set()
-    for node in sources():
+    for node in nodes(PACKAGE):
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Refusal":
             assert isinstance(node.args[0], ast.Constant)
             codes.add(str(node.args[0].value))
@@ -114,7 +111,7 @@ def test_every_refusal_is_declared_on_the_page_of_problems() -> None:
 
 
 def test_every_rule_of_the_pack_is_asked_for() -> None:
-    texts = {node.value for node in sources() if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    texts = {node.value for node in nodes(PACKAGE) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     asked = texts | {template_key(document) for document in Document}
     assert set(rulebook().on(MONDAY.date())) <= asked
 

@@ -11,6 +11,7 @@ from supervision.application.case_types import bind
 from supervision.domain import adjustment
 from supervision.domain.recall import RECALL
 from supervision.entrypoints.problems import PROBLEMS
+from tests.support.sources import nodes
 from tests.support.supervision import MONDAY, rulebook
 
 CASE_TYPES = {cases.case_type.kind: cases.case_type for cases in bind(rulebook())}
@@ -165,11 +166,10 @@ def test_the_machine_has_these_transitions_and_no_other(kind: str) -> None:
 def raised_codes() -> set[str]:
     """Return the codes of all refusals in the service's source."""
     codes = set()
-    for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Refusal":
-                assert isinstance(node.args[0], ast.Constant)
-                codes.add(str(node.args[0].value))
+    for node in nodes(PACKAGE):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Refusal":
+            assert isinstance(node.args[0], ast.Constant)
+            codes.add(str(node.args[0].value))
     return codes | {
         action.same_code
         for case_type in CASE_TYPES.values()
@@ -188,10 +188,9 @@ def test_every_refusal_is_declared_on_the_page_of_problems() -> None:
 def asked_rules() -> set[str]:
     """Return the keys of rules that the source names, in calls of `rule`, `due` and in deadlines."""
     keys = set()
-    for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                keys.add(node.value)
+    for node in nodes(PACKAGE):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            keys.add(node.value)
     return keys
 
 

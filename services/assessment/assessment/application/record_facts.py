@@ -8,11 +8,11 @@ from sqlalchemy import exists, select
 from assessment.application.rulebook import Rulebook
 from assessment.domain.grading import SubjectKind
 from assessment.domain.recorded import VoterClass, check_day, check_interviewers, check_routine, count_ballots
-from assessment.domain.secrecy import refuse_secrecy_marks
 from assessment.persistence.models import BallotSessionRow, CadreRow, RoutineGradeRow, TalkRow, UnitRow
 from citybus.cases import Actor
 from citybus.errors import Refusal
 from citybus.ids import new_id
+from citybus.secrecy import refuse_marked
 from citybus.unit_of_work import UnitOfWork
 
 Recorded = TypeVar("Recorded", BallotSessionRow, RoutineGradeRow, TalkRow)
@@ -73,7 +73,7 @@ def record_routine(rulebook: Rulebook, uow: UnitOfWork, actor: Actor, form: Mapp
 def record_talk(rulebook: Rulebook, uow: UnitOfWork, actor: Actor, form: Mapping[str, Any]) -> TalkRow:
     """Keep a talk. Raises Refusal: as `check_interviewers`; 451 `SECRECY_LEVEL`; scope, avoidance and dates."""
     rules = rulebook.on(uow.clock.today())
-    refuse_secrecy_marks([form["summary"]], rules["secrecy.marks"], rules["secrecy.harmless"])
+    refuse_marked([form["summary"]], rules)
     cadre, unit = _subject(uow, actor, form)
     check_day(form["held_on"], form["year"], uow.clock.today())
     interviewers = [str(each) for each in form["interviewers"]]

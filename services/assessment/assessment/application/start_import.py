@@ -4,12 +4,12 @@ import hashlib
 from typing import Final
 
 from assessment.application.rulebook import Rulebook
-from assessment.domain.secrecy import refuse_secrecy_marks
 from assessment.persistence.models import ImportRow
 from assessment.persistence.vault import Place, Vault
 from assessment.workbooks.scan import scan
 from citybus import jobs
 from citybus.ids import new_id
+from citybus.secrecy import refuse_marked
 from citybus.unit_of_work import UnitOfWork
 
 JOB: Final = "roster-import"
@@ -29,7 +29,7 @@ def start_import(rulebook: Rulebook, vault: Vault, uow: UnitOfWork, *, file_name
     """
     rules = rulebook.on(uow.clock.today())
     texts = scan(content).texts
-    refuse_secrecy_marks((file_name, *texts), rules["secrecy.marks"], rules["secrecy.harmless"])
+    refuse_marked((file_name, *texts), rules)
     import_id, digest = new_id(), hashlib.sha256(content).hexdigest()
     row = ImportRow(
         id=import_id,

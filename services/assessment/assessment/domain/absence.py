@@ -11,9 +11,9 @@ from statemachine import State, StateMachine
 
 from assessment.domain.constraint import Kind, Wanted
 from assessment.domain.deduction import Rules
-from assessment.domain.secrecy import refuse_secrecy_marks
 from citybus.cases.declare import Action, CaseType, Reach, Scope, Step
 from citybus.errors import Refusal
+from citybus.secrecy import refuse_marked
 
 SHARE: Final = "absence.no_grade_above"
 
@@ -56,7 +56,7 @@ def scope(case: Absence) -> Scope:
 def plain(step: Step) -> None:
     """Raise 451 `SECRECY_LEVEL` where the reason bears a mark of a state secret."""
     reason = step.form.get("reason") or ""
-    refuse_secrecy_marks([reason], step.rules["secrecy.marks"], step.rules["secrecy.harmless"])
+    refuse_marked([reason], step.rules)
 
 
 def record(step: Step) -> None:

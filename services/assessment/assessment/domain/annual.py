@@ -12,10 +12,10 @@ from assessment.domain import grading
 from assessment.domain.grade import GradeStatus
 from assessment.domain.grading import EXCELLENT, Limit, SubjectKind
 from assessment.domain.quota import Use, refuse_exceeding
-from assessment.domain.secrecy import refuse_secrecy_marks
 from citybus.cases.declare import Action, Arm, CaseType, Reach, Scope, Step
 from citybus.clock import ZONE
 from citybus.errors import Refusal
+from citybus.secrecy import refuse_marked
 
 DERIVED: Final = ("BALLOT", "ROUTINE")
 """Dimensions whose score is reckoned from recorded facts; all others are given."""
@@ -212,7 +212,7 @@ def plain(step: Step) -> None:
 
 
 def _refuse_marked(step: Step, text: str | None) -> None:
-    refuse_secrecy_marks([text or ""], step.rules["secrecy.marks"], step.rules["secrecy.harmless"])
+    refuse_marked([text or ""], step.rules)
 
 
 # ---- opening and reporting

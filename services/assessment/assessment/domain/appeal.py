@@ -13,11 +13,11 @@ from typing import Any, Final, Protocol
 
 from statemachine import State, StateMachine
 
-from assessment.domain.secrecy import refuse_secrecy_marks
 from citybus.calendar import Duration
 from citybus.cases.declare import Action, Arm, CaseType, Reach, Scope, Step
 from citybus.clock import ZONE
 from citybus.errors import Refusal
+from citybus.secrecy import refuse_marked
 
 
 class Type(StrEnum):
@@ -162,7 +162,7 @@ def plain(step: Step) -> None:
 
 
 def _refuse_marked(step: Step, text: str | None) -> None:
-    refuse_secrecy_marks([text or ""], step.rules["secrecy.marks"], step.rules["secrecy.harmless"])
+    refuse_marked([text or ""], step.rules)
 
 
 # ---- filing

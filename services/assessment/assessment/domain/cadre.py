@@ -10,9 +10,9 @@ from typing import Any, Final, Protocol
 
 from statemachine import State, StateMachine
 
-from assessment.domain.secrecy import refuse_marked, with_plain_reasons
 from citybus.cases.declare import Action, CaseType, Reach, Scope, Step
 from citybus.errors import Refusal
+from citybus.secrecy import refuse_marked, with_plain_reasons
 
 
 class Registered(Protocol):

@@ -13,11 +13,11 @@ from typing import Any, Final, Protocol
 from statemachine import State, StateMachine
 
 from assessment.domain.joint_review import check_members, members_of
-from assessment.domain.secrecy import refuse_marked, refuse_marked_reason, with_plain_reasons
 from citybus.cases.declare import Action, Arm, CaseType, Reach, Scope, Step
 from citybus.clock import ZONE
 from citybus.errors import Refusal
 from citybus.ids import new_id
+from citybus.secrecy import refuse_marked, refuse_marked_reason, with_plain_reasons
 
 
 class OwnerKind(StrEnum):

@@ -8,9 +8,9 @@ from typing import Final, Protocol
 
 from statemachine import State, StateMachine
 
-from assessment.domain.secrecy import refuse_marked, refuse_marked_reason, with_plain_reasons
 from citybus.cases.declare import Action, CaseType, Reach, Scope, Step
 from citybus.errors import Refusal
+from citybus.secrecy import refuse_marked, refuse_marked_reason, with_plain_reasons
 
 
 class Level(StrEnum):

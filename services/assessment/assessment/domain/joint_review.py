@@ -8,9 +8,9 @@ from typing import Any, Final, Protocol
 
 from statemachine import State, StateMachine
 
-from assessment.domain.secrecy import refuse_marked, with_plain_reasons
 from citybus.cases.declare import Action, Arm, CaseType, Reach, Scope, Step
 from citybus.errors import Refusal
+from citybus.secrecy import refuse_marked, with_plain_reasons
 
 
 class Capacity(StrEnum):

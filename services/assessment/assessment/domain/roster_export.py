@@ -6,9 +6,9 @@ from typing import Any, Final, Protocol
 
 from statemachine import State, StateMachine
 
-from assessment.domain.secrecy import refuse_marked, refuse_marked_reason, with_plain_reasons
 from citybus.cases.declare import Action, Arm, CaseType, Reach, Scope, Step
 from citybus.errors import Refusal
+from citybus.secrecy import refuse_marked, refuse_marked_reason, with_plain_reasons
 
 
 class RosterExport(Protocol):

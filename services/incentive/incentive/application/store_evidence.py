@@ -4,9 +4,9 @@ import hashlib
 
 from sqlalchemy.dialects.postgresql import insert
 
+from citybus.evidence import refuse_unfit
 from citybus.unit_of_work import UnitOfWork
 from incentive.application.rulebook import Rulebook
-from incentive.domain.evidence import refuse_unfit
 from incentive.persistence.models import EvidenceRow, UploadRow
 
 
@@ -15,7 +15,7 @@ def store_evidence(
 ) -> tuple[UploadRow, bool]:
     """Return the upload and whether it is new to this actor: content is kept once, and each actor's first name for it.
 
-    Whether somebody else has uploaded the same is not told. Raises Refusal: see `domain.evidence.refuse_unfit`.
+    Whether somebody else has uploaded the same is not told. Raises Refusal: see `citybus.evidence.refuse_unfit`.
     """
     refuse_unfit(name, media_type, content, rulebook.on(uow.clock.today()))
     session, digest, actor = uow.session, hashlib.sha256(content).hexdigest(), uow.context.actor

@@ -15,9 +15,10 @@ from statemachine import State, StateMachine
 from citybus.cases.declare import Action, Arm, CaseType, Reach, Scope, Step
 from citybus.clock import ZONE
 from citybus.errors import Refusal
+from citybus.secrecy import refuse_marked
 from incentive.domain.candidate import COMMITTEE, SELECTORS, age_on, mean_age, refuse_stopped
 from incentive.domain.gate import Evaluation, Verdict
-from incentive.domain.texts import plain_texts, refuse_marked
+from incentive.domain.texts import plain_texts
 
 OBJECTORS: Final[Mapping[str, Reach]] = {**SELECTORS, "DISC": Reach.OFFICE}
 _EVENT: Final = "incentive.batch.{}.v1"

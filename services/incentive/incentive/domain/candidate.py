@@ -16,8 +16,9 @@ from citybus.calendar import add_months
 from citybus.cases.declare import Action, CaseType, Reach, Scope, Step
 from citybus.errors import Refusal
 from citybus.rulepack import Rules
+from citybus.secrecy import refuse_marked
 from incentive.domain.gate import Evaluation, Reason, Standing, Verdict, explain
-from incentive.domain.texts import plain_texts, refuse_marked
+from incentive.domain.texts import plain_texts
 
 SELECTORS: Final[Mapping[str, Reach]] = {"ORG.cadre": Reach.OFFICE}
 COMMITTEE: Final[Mapping[str, Reach]] = {"COMM": Reach.OFFICE}

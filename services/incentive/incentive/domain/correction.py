@@ -13,7 +13,8 @@ from statemachine import State, StateMachine
 
 from citybus.cases.declare import Action, Arm, CaseType, Reach, Scope, Step
 from citybus.errors import Refusal
-from incentive.domain.texts import plain_texts, refuse_marked
+from citybus.secrecy import refuse_marked
+from incentive.domain.texts import plain_texts
 
 OFFICERS: Final[Mapping[str, Reach]] = {"ORG.supervise": Reach.OFFICE, "SUPO": Reach.OFFICE, "DISC": Reach.OFFICE}
 OWNERS: Final[Mapping[str, Reach]] = {"UNITHEAD": Reach.UNIT, "UNITHR": Reach.UNIT}

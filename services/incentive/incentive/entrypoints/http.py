@@ -10,6 +10,7 @@ from marshmallow import Schema, fields
 
 from citybus.cases import Cases
 from citybus.cases.routes import blueprint
+from citybus.evidence import MAX_UPLOAD
 from citybus.http.access import caller, requires
 from citybus.http.commands import command, reply, show, transaction
 from citybus.http.paging import PageQuery
@@ -22,7 +23,6 @@ from incentive.application.rulebook import Rulebook
 from incentive.application.standings import question
 from incentive.application.store_evidence import store_evidence
 from incentive.application.tolerances import OFFICERS
-from incentive.domain.evidence import MAX_UPLOAD
 from incentive.domain.gate import explain
 from incentive.schemas.requests import GateQuery
 from incentive.schemas.responses import (

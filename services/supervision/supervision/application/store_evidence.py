@@ -2,9 +2,9 @@
 
 import hashlib
 
+from citybus.evidence import refuse_unfit
 from citybus.unit_of_work import UnitOfWork
 from supervision.application.rulebook import Rulebook
-from supervision.domain.evidence import refuse_unfit
 from supervision.persistence.models import EvidenceRow
 
 
@@ -13,7 +13,7 @@ def store_evidence(
 ) -> tuple[EvidenceRow, bool]:
     """Return the row of the file and whether it is new: the same content is kept once, under its first name.
 
-    Raises Refusal: see `domain.evidence.refuse_unfit`.
+    Raises Refusal: see `citybus.evidence.refuse_unfit`.
     """
     refuse_unfit(name, media_type, content, rulebook.on(uow.clock.today()))
     digest = hashlib.sha256(content).hexdigest()

@@ -12,8 +12,8 @@ from statemachine import State, StateMachine
 
 from citybus.cases.declare import Action, CaseType, Reach, Scope, Step
 from citybus.errors import Refusal
+from citybus.secrecy import refuse_marked, refuse_marked_reason, with_plain_reasons
 from supervision.domain.eligibility import ALL_PURPOSES, Bar, Code
-from supervision.domain.texts import refuse_marked, refuse_marked_reason, with_plain_reasons
 
 
 class Result(StrEnum):

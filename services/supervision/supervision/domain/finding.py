@@ -17,8 +17,8 @@ from citybus.cases.declare import Action, Arm, CaseType, Reach, Scope, Step
 from citybus.clock import ZONE
 from citybus.errors import Refusal
 from citybus.rulepack import Rule
+from citybus.secrecy import refuse_marked, refuse_marked_reason, with_plain_reasons
 from supervision.domain.inspection import RUNNING
-from supervision.domain.texts import refuse_marked, refuse_marked_reason, with_plain_reasons
 
 
 class Role(StrEnum):

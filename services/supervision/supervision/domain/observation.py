@@ -7,9 +7,9 @@ from citybus.calendar import add_months
 from citybus.cases.declare import Arm, Step
 from citybus.clock import ZONE
 from citybus.errors import Refusal
+from citybus.secrecy import refuse_marked
 from supervision.domain.points import points
 from supervision.domain.recall_record import Recall
-from supervision.domain.texts import refuse_marked
 
 MOST_REPORTS: Final = 12
 """How many monthly reports one observation can have deadlines for; the rules allow fewer months."""

@@ -13,10 +13,10 @@ from statemachine import State, StateMachine
 from citybus.cases.declare import Action, Arm, CaseType, Reach, Step
 from citybus.clock import ZONE
 from citybus.errors import Refusal
+from citybus.secrecy import refuse_marked, refuse_marked_reason, with_plain_reasons
 from supervision.domain import observation, training
 from supervision.domain.eligibility import Bar
 from supervision.domain.recall_record import CLOSED, Recall, RecallFacts
-from supervision.domain.texts import refuse_marked, refuse_marked_reason, with_plain_reasons
 
 OPEN: Final = (
     "PROPOSED",

@@ -16,9 +16,9 @@ from citybus.cases.declare import Action, Arm, CaseType, Reach, Scope, Step
 from citybus.clock import ZONE
 from citybus.errors import Refusal
 from citybus.rulepack import Rule
+from citybus.secrecy import refuse_marked, refuse_marked_reason, with_plain_reasons
 from supervision.domain.effect_period import Term, periods
 from supervision.domain.eligibility import ALL_PURPOSES, Bar, Code, Purpose
-from supervision.domain.texts import refuse_marked, refuse_marked_reason, with_plain_reasons
 
 
 class Regime(StrEnum):

@@ -12,9 +12,9 @@ from typing import Any, Final
 from citybus.cases.declare import Step
 from citybus.clock import ZONE
 from citybus.errors import Refusal
+from citybus.secrecy import refuse_marked
 from supervision.domain.points import points
 from supervision.domain.recall_record import Recall, RecallFacts, Seats
-from supervision.domain.texts import refuse_marked
 
 _NONE: Final = Decimal(0)
 

@@ -10,7 +10,7 @@ from statemachine import State, StateMachine
 from citybus.cases.declare import Action, Arm, CaseType, Reach, Scope, Step
 from citybus.clock import ZONE
 from citybus.errors import Refusal
-from supervision.domain.texts import refuse_marked, refuse_marked_reason, with_plain_reasons
+from citybus.secrecy import refuse_marked, refuse_marked_reason, with_plain_reasons
 from supervision.domain.training import last_day
 
 

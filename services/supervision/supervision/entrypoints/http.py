@@ -10,6 +10,7 @@ from marshmallow import Schema, fields
 
 from citybus.cases import Cases
 from citybus.cases.routes import blueprint
+from citybus.evidence import MAX_UPLOAD
 from citybus.http.access import caller, requires
 from citybus.http.commands import command, reply, show, transaction
 from citybus.http.paging import PageQuery, page, page_schema
@@ -22,7 +23,6 @@ from supervision.application.recalls import texts as recall_texts
 from supervision.application.rulebook import Rulebook
 from supervision.application.store_evidence import store_evidence
 from supervision.application.suggest_recalls import suggestions
-from supervision.domain.evidence import MAX_UPLOAD
 from supervision.persistence.models import SignalRow
 from supervision.schemas.requests import EligibilityQuestion, EligibilityQuestions
 from supervision.schemas.responses import (

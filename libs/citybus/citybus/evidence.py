@@ -1,4 +1,4 @@
-"""Evidence (X9): files known by their SHA-256 sum, of the kinds and the size that the rules allow."""
+"""Evidence (X9): which files may be kept as such, by the kinds and the size that the rules allow."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -6,7 +6,7 @@ from typing import Final
 
 from citybus.errors import Refusal
 from citybus.rulepack import Rules
-from incentive.domain.texts import refuse_marked
+from citybus.secrecy import refuse_marked
 
 _ZIP: Final = (b"PK\x03\x04",)
 BEGINNINGS: Final[Mapping[str, tuple[bytes, ...]]] = MappingProxyType(

@@ -3,8 +3,8 @@
 import pytest
 
 from citybus.errors import Refusal
-from incentive.domain.evidence import BEGINNINGS, refuse_unfit
-from tests.support.incentive import MONDAY, PDF, rulebook
+from citybus.evidence import BEGINNINGS, refuse_unfit
+from tests.support.supervision import MONDAY, PDF, rulebook
 
 RULES = rulebook().on(MONDAY.date())
 

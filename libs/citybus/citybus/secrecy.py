@@ -1,6 +1,6 @@
 """What no text may hold: marks of state secrets (X13)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from citybus.cases.declare import Action, Step
@@ -8,15 +8,16 @@ from citybus.errors import Refusal
 from citybus.rulepack import Rules
 
 
-def refuse_secrecy_marks(texts: Iterable[str], marks: Sequence[str], harmless: Sequence[str]) -> None:
-    """Raise 451 `SECRECY_LEVEL` where one of `texts` bears one of `marks`.
+def refuse_marked(texts: Iterable[str | None], rules: Rules) -> None:
+    """Raise 451 `SECRECY_LEVEL` where one of `texts` bears a mark of a state secret.
 
-    `harmless` are words that hold a mark and are none (工作秘密, 商业秘密). Source: 保守国家秘密法, article 30: what is
-    classified is handled in classified systems alone.
+    The marks, and words that hold one and are none (工作秘密, 商业秘密), are the rules `secrecy.marks` and
+    `secrecy.harmless`. Source: 保守国家秘密法, article 30: what is classified is handled in classified systems alone.
     """
+    marks, harmless = rules["secrecy.marks"], rules["secrecy.harmless"]
     found: set[str] = set()
     for text in texts:
-        if text.isascii():
+        if not text or text.isascii():
             continue
         rest = text
         for word in harmless:
@@ -26,15 +27,10 @@ def refuse_secrecy_marks(texts: Iterable[str], marks: Sequence[str], harmless: S
         raise Refusal(
             "SECRECY_LEVEL",
             zh="内容带有国家秘密标志，本系统不得处理，请改在涉密系统办理。",
-            en="The text bears a mark of state secrets; this system must not hold it. Use the classified one.",
+            en="It bears a mark of state secrets; this system must not hold it. Use the classified one.",
             status=451,
             marks=sorted(found),
         )
-
-
-def refuse_marked(texts: Iterable[str | None], rules: Rules) -> None:
-    """Raise 451 `SECRECY_LEVEL` where one of `texts` bears a mark of a state secret under `rules`."""
-    refuse_secrecy_marks([text for text in texts if text], rules["secrecy.marks"], rules["secrecy.harmless"])
 
 
 def refuse_marked_reason(step: Step) -> None:
