@@ -113,6 +113,8 @@ def subscriptions(bound: CaseTypes) -> dict[str, Subscription]:
                 "supervision.eligibility.changed.v1": Handler(EligibilityChanged(), on_bars),
                 **hears("supervision"),
             },
+            # Bound as well are sanctions and open cases: what they bar is told by the eligibility.
+            ignore_unknown=True,
         ),
         Subscription(
             "incentive.notification",
