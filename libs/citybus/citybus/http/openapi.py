@@ -1,5 +1,6 @@
 """The API's description: an OpenAPI 3.1 document made from the routes, a page that shows it, a page of all problems."""
 
+from collections.abc import Iterable
 from html import escape
 from importlib.resources import files
 from typing import Any, Final
@@ -128,6 +129,8 @@ def document(app: Flask, api: Api) -> dict[str, Any]:
         path = _template(route.path)
         if route.roles is not None:
             _describe(app, route, read["paths"][path][route.method.lower()])
+        elif operation := read["paths"].get(path, {}).get(route.method.lower()):
+            _describe_problems(operation, [404, "default"] if "<" in route.path else ["default"])
     return read
 
 
@@ -198,11 +201,15 @@ def _describe(app: Flask, route: access.Route, operation: dict[str, Any]) -> Non
         parameters.append({"$ref": "#/components/parameters/IdempotencyKey"})
     if getattr(access.handler_of(app.view_functions[route.endpoint], route.method), _VERSIONED, False):
         parameters.append({"$ref": "#/components/parameters/IfMatch"})
+    _describe_problems(operation, _statuses(route))
+
+
+def _describe_problems(operation: dict[str, Any], statuses: Iterable[int | str]) -> None:
     responses = operation.setdefault("responses", {})
     # What flask-smorest says of wrong arguments is said by the problems below.
     for status in [status for status, response in responses.items() if "$ref" in response]:
         del responses[status]
-    for status in _statuses(route):
+    for status in statuses:
         responses.setdefault(str(status), {"$ref": "#/components/responses/Problem"})
 
 

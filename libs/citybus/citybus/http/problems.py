@@ -272,11 +272,29 @@ def duplicate(error: Exception) -> bool:
     return isinstance(cause, UniqueViolation) and cause.diag.table_name not in metadata.tables
 
 
+def unstorable(error: Exception) -> bool:
+    """Say whether `error` is that a value in the request is none that can be reckoned with, stored or looked up.
+
+    A text that is no identifier, a day whose period ends after the year 9999, a number too large: what a form lets
+    through is met by the calendar or by PostgreSQL at the latest.
+    """
+    return isinstance(error, sqlalchemy.exc.DataError | OverflowError)
+
+
 def _unexpected(error: Exception) -> Refusal:
     if duplicate(error):
         return Rejection("DUPLICATE")
     if away(error):
         _log.error("dependency away", exc_info=error)
         return Rejection("UNAVAILABLE")
+    if unstorable(error):
+        _log.error("value out of range", exc_info=error)
+        return invalid(
+            Fault(
+                "请求中有数值超出范围或格式不符的内容,无法处理。",
+                "A value in the request has another form, or is larger, than can be reckoned with.",
+                pointer="",
+            )
+        )
     _log.error("unhandled error", exc_info=error)
     return Rejection("INTERNAL")

@@ -63,12 +63,14 @@ def public() -> Blueprint:
     routes = Blueprint("public", __name__, url_prefix="/public", description="公开通报 published bulletins")
 
     @routes.get("/bulletins")
+    @routes.response(200)
     def listing() -> Response:
         """Answer the page of all published bulletins, the newest first."""
         with visit() as uow:
             return _page(queries.public_bulletins(uow))
 
     @routes.get("/bulletins/<uuid:bulletin>")
+    @routes.response(200)
     def one(bulletin: Any) -> Response:
         """Answer the page of one bulletin."""
         with visit() as uow:
@@ -78,6 +80,7 @@ def public() -> Blueprint:
             return _page([found])
 
     @routes.get("/bulletins.atom")
+    @routes.response(200)
     def feed() -> Response:
         """Answer the feed of published bulletins, corrections and withdrawals."""
         with visit() as uow:
