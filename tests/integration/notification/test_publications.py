@@ -1,6 +1,7 @@
 """Bulletins on their channels: queued by events, sent by the job, proved, corrected, withdrawn, expired."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -171,6 +172,7 @@ def test_a_withdrawal_reaches_every_channel_with_the_correction(city: City, chan
     bulletin = confirmed(city, channels)
     [original] = channels.platform.articles
     ordered = city.bulletin("withdrawing", bulletin, channels=ALL, correction_text="经复核，撤回该通报")
+    ordered = replace(ordered, correlationid=new_id())
     city.receive(ordered)
     assert bulletin_row(city, bulletin).text == ""
     with pytest.raises(Refusal, match="NOTICE_NOT_GIVEN"):
