@@ -184,3 +184,12 @@ def sensible(content: Any, data: st.DataObject, known: Mapping[str, Sequence[str
     if isinstance(content, str) and (found := known.get(name.removesuffix("s"))):
         return data.draw(st.sampled_from([content, *found]))
     return content
+
+
+def test_a_file_that_is_sent_again_is_answered_as_the_document_says(there: Place) -> None:
+    """Evidence and proofs: 201 when they are new, 200 when they are here already."""
+    described = schemathesis.openapi.from_wsgi("/openapi.json", app_of(there, FakeIssuer()))
+    for operation in (found.ok() for found in described.get_all_operations()):
+        if operation.method.upper() == "POST" and operation.path.rpartition("/")[2] in ("evidence", "proofs"):
+            responses = operation.definition.raw["responses"]
+            assert [*responses["200"]["content"]] == [*responses["201"]["content"]] == ["application/json"]

@@ -138,6 +138,7 @@ def _evidence(tolerances: Cases, rulebook: Rulebook) -> Blueprint:
     @accepts("multipart/form-data", max_bytes=MAX_UPLOAD)
     @routes.arguments(EvidenceUpload, location="files")
     @routes.response(201, EvidenceView)
+    @routes.alt_response(200, schema=EvidenceView, description="it was here already")
     def upload(parts: Mapping[str, Any]) -> Response:
         """Store a file of evidence and learn its hash; the same content is kept once."""
         file = parts["file"]

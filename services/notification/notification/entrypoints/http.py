@@ -161,6 +161,7 @@ def _proofs(publications: Cases, rulebook: Rulebook) -> Blueprint:
     @accepts("multipart/form-data", max_bytes=MAX_UPLOAD)
     @routes.arguments(ProofUpload, location="files")
     @routes.response(201, ProofView)
+    @routes.alt_response(200, schema=ProofView, description="it was here already")
     def upload(parts: Mapping[str, Any]) -> Response:
         """Store what shows that a channel brought a bulletin, and learn its hash; the same content is kept once."""
         file = parts["file"]
