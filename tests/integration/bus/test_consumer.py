@@ -10,7 +10,7 @@ import pytest
 from marshmallow import ValidationError
 from prometheus_client import REGISTRY
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from citybus import inbox
 from citybus.consumer import (
@@ -574,6 +574,11 @@ class TestEveryStep:
             rig.drained()
         assert rig.dead() == [(one.id, "BAD")]
         assert failing.failures == 0
+
+    def test_housekeeping_that_is_wrong_is_not_tried_for_ever(self, stock: Stock) -> None:
+        rig = Rig(stock, subscription(Order.EVERY_STEP))
+        with pytest.raises(ProgrammingError):
+            rig.consumer._in_database(lambda session: session.execute(text("SELECT nonsense")))
 
 
 class FailingHousekeeping:

@@ -166,7 +166,7 @@ def test_poison_goes_to_the_dead_queue_and_passing_failures_climb_the_real_ladde
     eventually(lambda: letters.extend(works.queues.dead()) or len(letters) == 2, within=20, what="two dead letters")
     reasons = {letter.message_id: letter.headers["city-reason"] for letter in letters}
     assert reasons[poison.message_id] == "SCHEMA"
-    assert works.stock.per_event() == {good.id: 1}
+    eventually(lambda: works.stock.per_event() == {good.id: 1}, what="the good one takes effect, once")
 
 
 def test_heartbeats_are_answered_while_a_batch_waits_for_the_database(works: Works) -> None:

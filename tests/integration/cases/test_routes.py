@@ -1,11 +1,13 @@
 """The routes of a case type: what may be done now is said with its form, and each step is taken under its version."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Response
 from flask.testing import FlaskClient
 from sqlalchemy import create_engine
 from sqlalchemy.orm import sessionmaker
@@ -15,11 +17,13 @@ from citybus.cases import routes
 from citybus.clock import ZONE, FixedClock
 from citybus.database import engine
 from citybus.http.app import create_app
+from citybus.http.commands import show, visit
+from citybus.http.parsing import Blueprint
 from citybus.http.tokens import Tokens
 from citybus.ids import new_id
 from citybus.testing.keys import AUDIENCE, ISSUER, FakeIssuer
 from citybus.unit_of_work import Units
-from tests.support.permits import Base, permits
+from tests.support.permits import PERMIT, Base, permits
 from tests.support.postgres import ServiceDatabase
 
 FORM = {"unit": "U1", "holder": "p-1", "amount": 10}
@@ -146,3 +150,28 @@ def test_a_wrong_form_names_its_fields(clerk: Client) -> None:
 
 def test_a_missing_case_is_not_found(clerk: Client) -> None:
     assert clerk.get(f"/permits/{new_id()}").json["code"] == "NOT_FOUND"
+
+
+def test_a_kind_that_nobody_opens_has_no_such_route_and_public_pages_have_no_caller(
+    module_database: ServiceDatabase, issuer: FakeIssuer, app: Any, tmp_path: Path
+) -> None:
+    made = engine(module_database.app_url, application="test")
+    units = Units(sessionmaker(made), "/city/420200/toy", FixedClock(datetime(2024, 3, 4, 9, tzinfo=ZONE)))
+    pages = Blueprint("public", __name__, url_prefix="/public")
+
+    @pages.get("")
+    def listing() -> Response:
+        with visit() as uow:
+            return show({"actor": uow.context.actor, "on": uow.clock.today().isoformat()})
+
+    kept = replace(PERMIT, create=replace(PERMIT.create, allow={}))
+    quiet = create_app(
+        service="toy",
+        version="1",
+        units=units,
+        tokens=Tokens(issuer, issuer=ISSUER, audience=AUDIENCE),
+        blueprints=[routes.blueprint(permits(tmp_path, case_type=kept)), pages],
+    )
+    assert client(quiet, issuer, "CLERK", units="*").post("/permits", FORM).status_code == 405
+    assert quiet.test_client().get("/public").json == {"actor": "public", "on": "2024-03-04"}
+    made.dispose()

@@ -66,7 +66,8 @@ def _declare_queue_otherwise(city: City) -> str:
 def _delete_binding(city: City) -> str:
     api = city.api
     path = ("bindings", city.vhost.name, "e", "city.events", "q", "assessment.supervision")
-    api.delete(*path, api.get(*path)[0]["properties_key"])
+    bound = next(each for each in api.get(*path) if each["routing_key"] == "supervision.finding.#")
+    api.delete(*path, bound["properties_key"])
     return "city.events --supervision.finding.#--> assessment.supervision"
 
 
