@@ -1,9 +1,9 @@
 """What every test may use."""
 
-from pathlib import Path
-
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ["tests.support.broker", "tests.support.postgres"]
 
@@ -12,10 +12,18 @@ settings.register_profile("city", deadline=None)
 settings.load_profile("city")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file together where several processes run them, and those of the one city as well."""
-    for item in items:
-        folder = Path(item.nodeid.partition("::")[0]).parent
-        together = str(folder) if folder.name == "e2e" else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(together))
+CITIES = ("tests/e2e/", "tests/integration/local/test_up.py")
+"""Tests of whole cities, which take the usual ports where those are free: one city after the other."""
+
+
+class Together(LoadScopeScheduling):
+    """Gives the tests of a file to one process, and all those of whole cities."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "cities" if file.startswith(CITIES) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Share the tests out between the processes of `--numprocesses`."""
+    return Together(config, log)
