@@ -66,7 +66,7 @@ def test_example_is_a_cloudevent_to_others(path: Path) -> None:
 
 
 def test_document_is_asyncapi(document: dict[str, Any]) -> None:
-    ApplicationSchema.model_validate(document)
+    assert ApplicationSchema.model_validate(document).asyncapi == "3.0.0"
 
 
 def test_document_that_is_not_asyncapi_is_seen(document: dict[str, Any]) -> None:
