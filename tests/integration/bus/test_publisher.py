@@ -149,6 +149,17 @@ class TestPikaPublisher(PublisherConformance):
         assert eventually(lambda: bench.publisher.tend() > number, what="reconnected")
         assert bench.publisher.publish([message()]) == [CONFIRMED]
 
+    def test_loop_that_breaks_costs_the_connection_and_nothing_else(self, bench: _RabbitBench) -> None:
+        number = bench.connect()
+
+        def broken() -> None:
+            raise AssertionError("as pika raises where a peer breaks off in the midst of its greeting")
+
+        bench.publisher._loop.call_later(0, broken)
+        assert bench.publisher.publish([message()])[0] in (CONFIRMED, UNKNOWN)
+        assert eventually(lambda: bench.publisher.tend() > number, what="reconnected")
+        assert bench.publisher.publish([message()]) == [CONFIRMED]
+
     def test_confirm_is_awaited_for_as_long_as_the_broker_answers(self, bench: _RabbitBench) -> None:
         waited: list[float] = []
         publisher = PikaPublisher(bench.vhost.amqp_url, app_id="supervision", limits=LIMITS, on_confirm=waited.append)

@@ -210,8 +210,14 @@ class PikaPublisher:
         while not until():
             rest = end - time.monotonic()
             timer = self._loop.call_later(max(rest, 0), self._loop.stop)
-            self._loop.start()
-            self._loop.remove_timeout(timer)
+            try:
+                self._loop.start()
+            except Exception:
+                # pika's own, where a peer breaks off in the midst of its greeting
+                logger.exception("broker connection broken")
+                self._loop.cut()
+            finally:
+                self._loop.remove_timeout(timer)
             if rest <= 0:
                 return
 
@@ -240,6 +246,10 @@ class PikaPublisher:
             logger.warning("broker connection cut", reason=reason)
             self._loop.cut()
             self._serve(self._limits.connect, until=self._lost)
+            if self._connection is not None:
+                # It broke before pika knew its socket: nothing is left there that could tell of its end.
+                self._loop = _Loop()
+                self._on_lost(self._connection, ConnectionError(reason))
 
     def _on_open(self, connection: Connection) -> None:
         connection.add_on_connection_blocked_callback(self._on_blocked)
