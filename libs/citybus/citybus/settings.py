@@ -182,7 +182,18 @@ class BrokerSettings(BackgroundSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerSettings(BrokerSettings):
-    """Settings of a worker process."""
+    """Settings of a worker process. `deadline_seconds`: how often, in real time, it looks for deadlines that are due."""
+
+    deadline_seconds: Annotated[
+        float,
+        Variable(
+            "CITY_DEADLINE_SECONDS",
+            forms.Float(
+                load_default=2.0,
+                validate=validate.Range(0.05, 60, error="应为 0.05 至 60 秒 / wants 0.05 to 60 seconds"),
+            ),
+        ),
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)

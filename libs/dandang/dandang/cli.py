@@ -20,6 +20,7 @@ from dandang.commands import (
     token,
     topology,
     up,
+    year,
 )
 from dandang.commands import slice as the_slice
 from dandang.local import city
@@ -51,6 +52,7 @@ cli.add_command(digest.digest)
 cli.add_command(reconcile.reconcile)
 cli.add_command(prepare.prepare)
 cli.add_command(the_slice.play_slice)
+cli.add_command(year.play_year)
 cli.add_command(token.token)
 cli.add_command(topology.topology)
 cli.add_command(contracts.contracts)

@@ -22,7 +22,7 @@ from citybus.http.tokens import tokens_of
 from citybus.jobs import Every, JobHandler
 from citybus.launcher import Service
 from citybus.rulepack import RulePacks
-from citybus.settings import ServingSettings
+from citybus.settings import ServingSettings, WorkerSettings
 from citybus.telemetry.health import Health
 from citybus.unit_of_work import Units
 
@@ -60,10 +60,12 @@ def build(settings: ServingSettings) -> Service:
         )
 
     def worker() -> type:
+        if not isinstance(settings, WorkerSettings):
+            raise TypeError("only the worker process consumes")
         # Imported here alone: Nameko and eventlet belong to the worker's process.
         from assessment.entrypoints.worker import worker
 
-        return worker(rulebook)
+        return worker(rulebook, settings.deadline_seconds)
 
     jobs: Mapping[str, JobHandler] = {}
     regular: tuple[Every, ...] = ()

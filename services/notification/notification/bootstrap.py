@@ -101,6 +101,7 @@ def build(settings: ServingSettings) -> Service:
             deadlines(rulebook),
             catalogue,
             rulebook,
+            settings.deadline_seconds,
         )
 
     regular = [Every(FORGET_SECONDS, "forget records", lambda: _forget(rulebook, units, settings.service))]

@@ -11,7 +11,7 @@ from citybus.http.app import create_app
 from citybus.http.tokens import tokens_of
 from citybus.launcher import Service
 from citybus.rulepack import RulePacks
-from citybus.settings import ApiSettings, ServingSettings
+from citybus.settings import ApiSettings, ServingSettings, WorkerSettings
 from citybus.telemetry.health import Health
 from citybus.unit_of_work import Units
 from supervision.application.case_types import bind
@@ -53,9 +53,11 @@ def build(settings: ServingSettings) -> Service:
         )
 
     def worker() -> type:
+        if not isinstance(settings, WorkerSettings):
+            raise TypeError("only the worker process consumes")
         # Imported here alone: Nameko and eventlet belong to the worker's process.
         from supervision.entrypoints.worker import worker
 
-        return worker(bound)
+        return worker(bound, settings.deadline_seconds)
 
     return Service(engine=engine, units=units, api=api, worker=worker)

@@ -21,7 +21,7 @@ from incentive.entrypoints.worker import worker
 from tests.support.incentive import rulebook
 
 bound = bind(rulebook())
-assert worker(bound).name == "incentive"
+assert worker(bound, 2).name == "incentive"
 queue = subscriptions(bound)["incentive.supervision"]
 sessions = sessionmaker(database.engine(sys.argv[1], application="test"), expire_on_commit=False)
 with Units(sessions, "/city/420200/incentive", SystemClock())(Context("test", (), "test", "correlation")) as uow:

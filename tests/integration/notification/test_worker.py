@@ -23,7 +23,7 @@ from notification.entrypoints.worker import worker
 from tests.support.notification import catalogue, rulebook
 
 bound = deliveries(rulebook())
-assert worker(bound, subscriptions(rulebook(), catalogue()), publications(rulebook()), deadlines(rulebook()), catalogue(), rulebook()).name == "notification"
+assert worker(bound, subscriptions(rulebook(), catalogue()), publications(rulebook()), deadlines(rulebook()), catalogue(), rulebook(), 2).name == "notification"
 queue = queues_of(bound, publications(rulebook()), deadlines(rulebook()), catalogue(), rulebook())["notification.supervision"]
 sessions = sessionmaker(database.engine(sys.argv[1], application="test"), expire_on_commit=False)
 with Units(sessions, "/city/420200/notification", SystemClock())(Context("test", (), "test", "correlation")) as uow:

@@ -33,6 +33,9 @@ from dandang.local.supervisor import Supervisor
 MONITOR = "city-monitor"
 """The broker user of the relays' look at bindings: it may see, and do nothing."""
 
+DEADLINE_SECONDS = "0.2"
+"""How often deadlines are looked for: the local city's clock is moved by people, who wait for what follows."""
+
 _PASSED_ON = ("CITY_OIDC_ISSUER", "CITY_RULEPACK_DIR", "CITY_HOLIDAYS_FILE", "CITY_LOG_LEVEL", "CITY_AUDIT_HASH")
 _WHICH_CITY = ("CITY_AMQP_URL", "CITY_RABBITMQ_ADMIN_URL", "CITY_DATABASE_URL")
 _OPERATOR = "operator-environment"
@@ -230,6 +233,7 @@ class LocalCity:
             "CITY_CLOCK_FILE": str(self.run.root / "clock"),
             "CITY_JWT_AUDIENCE": self.environ.get("CITY_JWT_AUDIENCE", "dandang"),
             "CITY_JWT_ISSUER": self.environ.get("CITY_JWT_ISSUER", keys.ISSUER),
+            "CITY_DEADLINE_SECONDS": self.environ.get("CITY_DEADLINE_SECONDS", DEADLINE_SECONDS),
             **{name: self.environ[name] for name in _PASSED_ON if self.environ.get(name)},
         }
         if "CITY_OIDC_ISSUER" not in common:

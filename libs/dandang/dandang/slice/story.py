@@ -97,12 +97,12 @@ class Story:
         """Say whether the slice was played to its end in this very city: the services are asked, not only the folder."""
         return self.stored.played and self._is_here()
 
-    def prepare(self) -> None:
-        """Get ready to play from where it was left, or from the beginning. Raises SliceFailed where that cannot be."""
+    def prepare(self, begin: datetime = BEGIN) -> None:
+        """Get ready to play from where it was left, or from `begin` on. Raises SliceFailed where that cannot be."""
         if self.stored.ids and not self._is_here():
             self.stored = Stored()  # of a city that is no more
         if not self.stored.threads:
-            self._begin()
+            self._begin(begin)
 
     def _is_here(self) -> bool:
         for name, reader in (("inspection", cast.INSPECTOR), ("tolerance", cast.ACCEPTOR)):
@@ -115,23 +115,23 @@ class Story:
                 return False
         return bool(self.stored.ids)
 
-    def _begin(self) -> None:
+    def _begin(self, begin: datetime) -> None:
         """Put domain time to the first day. Raises SliceFailed where the city has lived already."""
-        if self.clock.now() > BEGIN:
-            self._refuse_cases(cast.INSPECTOR, "inspection")
-            self._refuse_cases(cast.INSPECTOR, "finding")
-            self._refuse_cases(cast.ACCEPTOR, "tolerance")
-        self.clock.write(BEGIN, running=True)
+        if self.clock.now() > begin:
+            self._refuse_cases(cast.INSPECTOR, "inspection", begin)
+            self._refuse_cases(cast.INSPECTOR, "finding", begin)
+            self._refuse_cases(cast.ACCEPTOR, "tolerance", begin)
+        self.clock.write(begin, running=True)
         self.stored.threads = {name: new_id() for name in ("roster", "subscription", "inspection", "tolerance")}
         self._write()
 
-    def _refuse_cases(self, reader: Person, kind: str) -> None:
+    def _refuse_cases(self, reader: Person, kind: str, begin: datetime) -> None:
         """Raise SliceFailed where there are cases of a kind: time must not go back for them."""
         service, collection = CASES[kind]
         if patiently(lambda: self.api.get(reader, service, f"/{collection}")).content["items"]:
             raise SliceFailed(
-                f"城市里已有事项({collection}),不能把时钟拨回 {BEGIN:%Y-%m-%d};请用新的城市演示\n"
-                f"the city has cases already ({collection}), so that its clock cannot go back to {BEGIN:%Y-%m-%d}; "
+                f"城市里已有事项({collection}),不能把时钟拨回 {begin:%Y-%m-%d};请用新的城市演示\n"
+                f"the city has cases already ({collection}), so that its clock cannot go back to {begin:%Y-%m-%d}; "
                 "play the slice in a new one (`make clean`, or another DANDANG_RUN_FOLDER)"
             )
 
@@ -142,6 +142,10 @@ class Story:
             if act.at is not None and self.clock.now() < act.at:
                 self.clock.write(act.at, running=True)
             act.do()
+        self.end()
+
+    def end(self) -> None:
+        """Note that the slice was played to its end."""
         self.stored.played = True
         self._write()
 

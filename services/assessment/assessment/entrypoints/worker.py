@@ -9,8 +9,8 @@ from citybus.freshness import send_heartbeat
 from citybus.nameko_ext import consume, every, units_of_work
 
 
-def worker(rulebook: Rulebook) -> type:
-    """Return the Nameko service of the worker process."""
+def worker(rulebook: Rulebook, deadline_seconds: float) -> type:
+    """Return the Nameko service of the worker process, which looks for due deadlines every `deadline_seconds`."""
     queues = subscriptions(rulebook)
     timed = on_time(rulebook)
 
@@ -28,7 +28,7 @@ def worker(rulebook: Rulebook) -> type:
         def on_notification(self, batch: Any) -> None:
             batch.apply(self.units)
 
-        @every(seconds=2)
+        @every(seconds=deadline_seconds)
         def fire_deadlines(self) -> None:
             deadlines.fire_due(self.units, timed)
 

@@ -20,8 +20,9 @@ def worker(
     watched: Cases,
     catalogue: Catalogue,
     rulebook: Rulebook,
+    deadline_seconds: float,
 ) -> type:
-    """Return the Nameko service of the worker process."""
+    """Return the Nameko service of the worker process, which looks for due deadlines every `deadline_seconds`."""
     queues = queues_of(deliveries, publications, watched, catalogue, rulebook)
     on_time = handlers((deliveries, subscriptions, publications, watched))
 
@@ -47,7 +48,7 @@ def worker(
         def on_notification(self, batch: Any) -> None:
             batch.apply(self.units)
 
-        @every(seconds=2)
+        @every(seconds=deadline_seconds)
         def fire_deadlines(self) -> None:
             deadlines.fire_due(self.units, on_time)
 

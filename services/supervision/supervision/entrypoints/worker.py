@@ -11,8 +11,8 @@ from supervision.application.publish_bulletin import on_time as on_publication_t
 from supervision.entrypoints.events import subscriptions
 
 
-def worker(bound: CaseTypes) -> type:
-    """Return the Nameko service of the worker process."""
+def worker(bound: CaseTypes, deadline_seconds: float) -> type:
+    """Return the Nameko service of the worker process, which looks for due deadlines every `deadline_seconds`."""
     queues = subscriptions(bound)
     on_time = {**handlers(bound), **on_publication_time(bound.bulletins)}
 
@@ -34,7 +34,7 @@ def worker(bound: CaseTypes) -> type:
         def on_notification(self, batch: Any) -> None:
             batch.apply(self.units)
 
-        @every(seconds=2)
+        @every(seconds=deadline_seconds)
         def fire_deadlines(self) -> None:
             deadlines.fire_due(self.units, on_time)
 

@@ -1,0 +1,28 @@
+"""What happens in the year: all lines, in their order."""
+
+from dandang.slice.story import Story
+from dandang.year.lines import recalls
+from dandang.year.people import People
+from dandang.year.play import Days, on
+from dandang.year.stage import Stage
+
+YEAR = 2024
+BEGIN = on(YEAR, 1, 2)
+"""When the roster is imported, and the year begins."""
+
+
+def lines(stage: Stage, everybody: People, story: Story, share: float) -> list[tuple[str, Days]]:
+    """Return every line of the year. `share` says how much of the city's trouble is played: 1 is all of it."""
+    return [
+        ("slice", the_slice(story)),
+        *recalls.lines(stage, everybody, share),
+    ]
+
+
+def the_slice(story: Story) -> Days:
+    """Play the case that goes through all four services."""
+    for act in story.acts():
+        if act.at is not None:
+            yield act.at
+        act.do()
+    story.end()
