@@ -1,6 +1,8 @@
 """A year closed in sets comes out as one that is closed case by case, and a job that dies goes on where it was."""
 
 import itertools
+import subprocess
+import sys
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -14,7 +16,7 @@ from assessment.application.constraints import set_constraints
 from assessment.domain.constraint import Kind, Wanted
 from assessment.domain.grade import Grade
 from assessment.persistence.models import AnnualRecordRow, AnnualRow, CloseItemRow
-from citybus import tables
+from citybus import audit, tables
 from citybus.cases.tables import case_steps
 from citybus.errors import Refusal
 from citybus.jobs import Runner
@@ -22,6 +24,7 @@ from tests.support.annual import ASSESSOR, YEAR, Year, bound, officer
 from tests.support.assessment import City, some_id
 from tests.support.grades import ASSESSOR as ASSESSOR_CLAIMS
 from tests.support.grades import Client
+from tests.support.waiting import eventually
 
 KEPT = (
     "state",
@@ -102,10 +105,10 @@ def traces(year: Year, ids: list[str]) -> dict[str, list[tuple[Any, ...]]]:
         str(row.case_id): (row.version, row.action, row.from_state, row.to_state, row.actor, row.roles, row.rule_packs)
         for row in year.city.rows(case_steps, case_steps.c.case_id.in_(ids), case_steps.c.action == "propose")
     }
-    audit = tables.audit_entries
+    entries = tables.audit_entries
     audits = {
         row.target.partition("/")[2]: (row.actor, row.written, row.result)
-        for row in year.city.rows(audit, audit.c.action == "annual.propose")
+        for row in year.city.rows(entries, entries.c.action == "annual.propose")
     }
     events = {
         event.data["annual"]: (event.subject, event.sequence, event.data, event.actor, event.dataclass, event.rulepack)
@@ -158,8 +161,13 @@ def runner(year: Year, handler: Any) -> Runner:
     return Runner(year.city.engine, year.city.units, {JOB: handler})
 
 
-def ended(year: Year, job: str) -> Mapping[str, Any]:
+def job_row(year: Year, job: str) -> Any:
     (row,) = year.city.rows(tables.jobs, tables.jobs.c.id == job)
+    return row
+
+
+def ended(year: Year, job: str) -> Mapping[str, Any]:
+    row = job_row(year, job)
     assert row.state == "DONE", row.last_error
     result: Mapping[str, Any] = row.result
     return result
@@ -195,6 +203,42 @@ def test_sets_and_single_cases_give_equal_results(year: Year, population: list[s
             uow.commit()
     assert outcome(year, population) == in_sets
     assert traces(year, population) == told_in_sets
+    back(year, population)
+
+
+def test_a_process_killed_between_chunks_leaves_a_year_that_ends_the_same(year: Year, population: list[str]) -> None:
+    back(year, population)
+    start(year)
+    assert runner(year, lambda run: close_year(run, chunk=17)).run_one()
+    whole, told = outcome(year, population), traces(year, population)
+    (in_third,) = year.city.rows(CloseItemRow.annual_id, CloseItemRow.place == 2 * 17 + 1)
+    back(year, population)
+
+    job = start(year)
+    with year.city.engine.connect() as other:
+        # The third chunk waits for a row that somebody holds; there the process is killed.
+        other.execute(select(AnnualRow.id).where(AnnualRow.id == in_third.annual_id).with_for_update())
+        url = year.city.engine.url.render_as_string(hide_password=False)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.closing_process", url, year.city.units.source, "17"]
+        )
+        try:
+            eventually(lambda: job_row(year, job).progress == 3, within=60, what="the plan and two chunks are done")
+        finally:
+            process.kill()
+            process.wait()
+    assert sum(values[0] == "PROPOSED" for values in outcome(year, population).values()) == 2 * 17
+    with year.city.acting() as uow:
+        uow.session.execute(update(tables.jobs).where(tables.jobs.c.id == job).values(claimed_until=None))
+        uow.commit()
+    assert runner(year, lambda run: close_year(run, chunk=17)).run_one()
+    assert ended(year, job) == {"planned": len(population), "proposed": len(population), "left": 0}
+    assert job_row(year, job).attempts == 2
+    assert outcome(year, population) == whole
+    assert traces(year, population) == told
+    subjects = [event.subject for event in year.city.outbox() if event.type == "assessment.annual.proposed.v1"]
+    assert len(subjects) == len(set(subjects)) == len(population)
+    assert audit.verify(year.city.engine).ok
     back(year, population)
 
 

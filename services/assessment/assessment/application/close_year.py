@@ -7,7 +7,6 @@ hand, or by the next job. People publicise, approve and serve as ever: nothing i
 """
 
 from collections.abc import Mapping
-from types import SimpleNamespace
 from typing import Any, Final
 
 from sqlalchemy import text
@@ -242,8 +241,7 @@ def _take(uow: UnitOfWork, run: Run, after: int, upto: int) -> None:
             "roles": run.payload["roles"],
         },
     )
-    for row in moved.mappings():
-        case: Any = SimpleNamespace(**row)
+    for case in moved:
         subject = ANNUAL.subject(case)
         uow.audit(
             "annual.propose",
