@@ -95,6 +95,21 @@ class UnitOfWork:
         finally:
             self.context = before
 
+    @contextmanager
+    def part(self) -> Iterator[None]:
+        """Do a part of the work that is kept or forgotten by itself: its rows, events and audit entries.
+
+        Whatever is raised within the block undoes the part and goes on to the caller; what was done before stays.
+        """
+        events, audits, aside = len(self._events), len(self._audits), set(self._aside)
+        try:
+            with self.session.begin_nested():
+                yield
+        except BaseException:
+            del self._events[events:], self._audits[audits:]
+            self._aside = aside
+            raise
+
     def publish(self, draft: Draft, *, aside: bool = False) -> None:
         """Add an event to this transaction, on account of the present context.
 

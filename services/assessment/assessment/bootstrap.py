@@ -7,7 +7,8 @@ from typing import Final
 from flask import Flask
 from sqlalchemy.orm import sessionmaker
 
-from assessment.application import close_year
+from assessment.application import annual_rounds, close_year
+from assessment.application.case_types import case_types
 from assessment.application.forget_uploads import forget_uploads
 from assessment.application.rulebook import Rulebook
 from assessment.application.run_import import run_import
@@ -71,7 +72,12 @@ def build(settings: ServingSettings) -> Service:
     regular: tuple[Every, ...] = ()
     if isinstance(settings, AssessmentJobSettings):
         vault = settings.vault
-        jobs = {JOB: lambda run: run_import(rulebook, vault, run), close_year.JOB: close_year.close_year}
+        cases = case_types(rulebook)
+        jobs = {
+            JOB: lambda run: run_import(rulebook, vault, run),
+            close_year.JOB: close_year.close_year,
+            annual_rounds.JOB: lambda run: annual_rounds.run_round(cases, run),
+        }
         forget = Every(FORGET_SECONDS, "forget uploads", lambda: _forget(rulebook, units, settings.service))
         regular = (forget,)
     return Service(engine=engine, units=units, api=api, worker=worker, jobs=jobs, regular=regular)

@@ -4,6 +4,7 @@ import itertools
 import subprocess
 import sys
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +16,7 @@ from assessment.application.close_year import JOB, close_year, start_closing
 from assessment.application.constraints import set_constraints
 from assessment.domain.constraint import Kind, Wanted
 from assessment.domain.grade import Grade
-from assessment.persistence.models import AnnualRecordRow, AnnualRow, CloseItemRow
+from assessment.persistence.models import AnnualRecordRow, AnnualRow, CadreRow, CloseItemRow, SchemeRow
 from citybus import audit, tables
 from citybus.cases.tables import case_steps
 from citybus.errors import Refusal
@@ -194,7 +195,8 @@ def test_sets_and_single_cases_give_equal_results(year: Year, population: list[s
     assert sum(values[10] == ["QUOTA_FULL"] for values in in_sets.values()) > 0
     assert sum(values[7] == "EXCELLENT" for values in in_sets.values()) == 6
 
-    best_first = sorted(population, key=lambda each: (-in_sets[each][4], each))
+    home = {str(row.id): row.unit for row in year.city.rows(AnnualRow.__table__, AnnualRow.id.in_(population))}
+    best_first = sorted(population, key=lambda each: (-in_sets[each][4], home[each], each))
     back(year, population)
     for each in best_first:
         with year.city.acting(ASSESSOR.subject, "ORG.assess") as uow:
@@ -291,6 +293,58 @@ def test_what_concerns_the_officer_is_left_out(year: Year, population: list[str]
     with year.city.engine.connect() as connection:
         units = connection.execute(select(AnnualRow.unit).where(AnnualRow.state == "PROPOSED").distinct()).scalars()
         assert set(units) == {"N-1"}
+
+
+def test_equal_points_go_by_the_roster_whatever_the_ids_are(year: Year) -> None:
+    # By themselves the ids would put the last first or the first last: in the one year or in the other.
+    excellent = []
+    for played, since in ((YEAR - 2, (2019, 2012, 2016)), (YEAR - 3, (2012, 2016, 2019))):
+        year.scheme(year=played)
+        for began in since:
+            cadre = year.cadre("N-7")
+            with year.city.acting() as uow:
+                uow.session.execute(
+                    update(CadreRow).where(CadreRow.id == cadre).values(post_since=date(began, 5, 1), name=str(began))
+                )
+                # The window of these years is over, so the assessment is not opened but put there.
+                uow.session.add(a_verified(uow, cadre, played))
+                uow.commit()
+        quota = year.quota("CADRE", year=played)
+        with year.city.acting(ASSESSOR.subject) as uow:
+            uow.session.execute(update(type(quota)).where(type(quota).id == quota.id).values(most=2))
+            start_closing(uow, ASSESSOR, played, "CADRE")
+            uow.commit()
+        assert runner(year, close_year).run_one()
+        with year.city.engine.connect() as connection:
+            found = select(CadreRow.name).join(AnnualRow, AnnualRow.cadre == CadreRow.id)
+            found = found.where(AnnualRow.year == played, AnnualRow.proposed_grade == "EXCELLENT")
+            excellent.append(sorted(connection.execute(found).scalars()))
+    assert excellent == [["2012", "2016"], ["2012", "2016"]]
+
+
+def a_verified(uow: Any, cadre: str, played: int) -> AnnualRow:
+    scheme = uow.session.scalars(select(SchemeRow).where(SchemeRow.year == played)).one()
+    now = uow.clock.now()
+    return AnnualRow(
+        id=some_id(),
+        state="VERIFIED",
+        version=4,
+        created_at=now,
+        changed_at=now,
+        correlation_id="c",
+        subject_kind="CADRE",
+        cadre=cadre,
+        unit="N-7",
+        year=played,
+        scheme_id=scheme.id,
+        head=False,
+        quota_category="CADRE",
+        ballot_flagged=False,
+        scores={"ACHIEVEMENT": "95", "BALLOT": "95", "ROUTINE": "95", "LEADER": "95"},
+        limits=[],
+        notes=[],
+        revision=0,
+    )
 
 
 def test_the_api_starts_a_job_and_tells_how_it_ended(year: Year) -> None:

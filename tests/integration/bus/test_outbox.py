@@ -49,6 +49,30 @@ def rows(units: Units) -> list[tuple[str, int, Event]]:
         return [(row.subject, row.sequence, Event.from_json(bytes(row.body))) for row in found]
 
 
+def test_a_part_that_fails_is_forgotten_with_its_rows_events_and_audit_entries(units: Units) -> None:
+    with units(CONTEXT) as uow:
+        uow.publish(draft("permit/before"))
+        uow.audit("permit.before", "permit/before")
+        with pytest.raises(KeyError):
+            a_part_that_fails(uow)
+        with uow.part():
+            uow.publish(draft("permit/kept"))
+        uow.commit()
+        assert [event.subject for event in uow.published] == ["permit/before", "permit/kept"]
+        subjects = uow.session.execute(select(tables.subject_sequences.c.subject)).scalars()
+        assert set(subjects) == {"permit/before", "permit/kept"}
+        audited = uow.session.execute(select(tables.audit_entries.c.action)).scalars()
+        assert [action for action in audited if action in ("permit.before", "permit.part")] == ["permit.before"]
+
+
+def a_part_that_fails(uow: UnitOfWork) -> None:
+    with uow.part():
+        uow.session.execute(text("INSERT INTO subject_sequences (subject, last) VALUES ('permit/part', 7)"))
+        uow.publish(draft("permit/part"), aside=True)
+        uow.audit("permit.part", "permit/part")
+        raise KeyError
+
+
 def test_events_are_numbered_per_subject_in_the_order_of_publishing(units: Units) -> None:
     with units(CONTEXT) as uow:
         for subject in ("permit/b", "permit/a", "permit/b"):

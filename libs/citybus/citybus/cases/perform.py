@@ -159,6 +159,10 @@ class Cases:
         uow.audit(f"{self.case_type.kind}.read", self.case_type.subject(case), read=sorted(self.view().fields))
         return case
 
+    def refuse_role(self, name: str, actor: Actor) -> None:
+        """Raise 403 `FORBIDDEN` where no role of `actor` may take the action `name`, or `create`, on any case."""
+        _refuse_role(self.case_type.create if name == "create" else self.case_type.actions[name], actor)
+
     def refuse_reader(self, actor: Actor, case: Any) -> None:
         """Raise 403 where `actor` may not read `case`: an officer whom it concerns reads it when it is disclosed."""
         if not any(actor.has(role) for role in self.readers):

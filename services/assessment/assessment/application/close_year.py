@@ -1,7 +1,7 @@
 """Propose the grades of a whole year at once: what `propose` does to each verified assessment, in sets.
 
 First a plan: every assessment's composite, band, limits and grade, ranked by points within the pool of its quota, which
-decides who is within it. Then the plan is taken in chunks, each a transaction with one step, audit entry and event for
+decides who is within it; equal points go by what the roster says (`order.equals`). Then the plan is taken in chunks, each a transaction with one step, audit entry and event for
 each assessment. A job that dies goes on at the next chunk. What has changed since the plan is left to be proposed by
 hand, or by the next job. People publicise, approve and serve as ever: nothing is decided here.
 """
@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import text
 
+from assessment.application.order import equals
 from assessment.domain.annual import ANNUAL, DECIDED, QUOTA_FULL
 from assessment.domain.constraint import Kind
 from assessment.domain.grading import EXCELLENT, GRADES, SubjectKind
@@ -29,7 +30,7 @@ CHUNK: Final = 1000
 # Grades are numbered from the best, 1; a limit's number is that of the grade it leaves. What `grading.assess` says of one
 # case, this says of a set; a test holds the two to each other.
 _RECKONED: Final = """
-    SELECT a.id, a.version, a.unit, a.quota_category, record.version AS record_version,
+    SELECT a.id, a.version, a.cadre, a.unit, a.quota_category, record.version AS record_version,
            coalesce(record.deduction, 0) AS deduction, points.composite, band.n AS band,
            CASE WHEN bound.forced IS NOT NULL THEN bound.forced
                 WHEN coalesce(bound.no_grade, false) THEN NULL
@@ -85,18 +86,20 @@ _PLAN: Final = """
         ) AS room
         FROM quotas q WHERE q.year = :year
     ), pooled AS (
-        SELECT r.*, coalesce(own.id, whole.id) AS quota_id, coalesce(own.room, whole.room) AS room
+        SELECT r.*, coalesce(own.id, whole.id) AS quota_id, coalesce(own.room, whole.room) AS room,
+               row_number() OVER (ORDER BY r.composite DESC, {equals}) AS place
         FROM reckoned r
+        LEFT JOIN cadres ON cadres.id = r.cadre
         LEFT JOIN pools own ON own.category = r.quota_category AND own.unit = r.unit
         LEFT JOIN pools whole ON whole.category = r.quota_category AND whole.unit IS NULL
     ), ranked AS (
         SELECT pooled.*, grade = 1 AND quota_id IS NOT NULL
-               AND row_number() OVER (PARTITION BY quota_id, grade ORDER BY composite DESC, id) > room AS quota_full
+               AND row_number() OVER (PARTITION BY quota_id, grade ORDER BY place) > room AS quota_full
         FROM pooled
     )
     INSERT INTO annual_close_items
         (job_id, place, annual_id, composite, engine_grade, proposed_grade, quota_full, quota_id, taken)
-    SELECT CAST(:job AS uuid), row_number() OVER (ORDER BY id), id, composite, (CAST(:grades AS text[]))[grade],
+    SELECT CAST(:job AS uuid), place, id, composite, (CAST(:grades AS text[]))[grade],
            (CAST(:grades AS text[]))[CASE WHEN quota_full THEN 2 ELSE grade END], coalesce(quota_full, false), quota_id,
            false
     FROM ranked
@@ -212,7 +215,7 @@ def _plan(uow: UnitOfWork, run: Run) -> None:
     payload = run.payload
     uow.session.execute(text(_FORGET))
     uow.session.execute(
-        text(_PLAN.format(reckoned=_RECKONED)),
+        text(_PLAN.format(reckoned=_RECKONED, equals=equals("r"))),
         {
             **_values(run),
             "year": payload["year"],

@@ -24,6 +24,9 @@ EXCELLENT_NEEDS_DECISION: Final = "EXCELLENT_NEEDS_DECISION"
 HEAVIER_NEEDS_DECISION: Final = "HEAVIER_NEEDS_DECISION"
 MADE_UP_LATE: Final = "MADE_UP_LATE"
 
+ROUND_ACTIONS: Final = ("open", "verify", "publicize", "approve")
+"""What may be done of a whole year at once, case by case; proposing is done in sets."""
+
 
 class Annual(Protocol):
     """What the rules read and change of an assessment.

@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 from flask import Response, url_for
 
+from assessment.application import annual_rounds, duty_lists, indicators, queries, results
 from assessment.application import cadres as cadres_
-from assessment.application import duty_lists, indicators, queries, results
 from assessment.application.appeals import grounds
 from assessment.application.case_types import CaseTypes, case_types
 from assessment.application.close_year import closing, start_closing
@@ -19,7 +19,7 @@ from assessment.application.rulebook import Rulebook
 from assessment.application.start_import import start_import
 from assessment.domain.cadre import CADRE
 from assessment.domain.recorded import shown_classes
-from assessment.persistence.models import BallotSessionRow, RoutineGradeRow, TalkRow, UnitRow
+from assessment.persistence.models import BallotSessionRow, RoundItemRow, RoundRow, RoutineGradeRow, TalkRow, UnitRow
 from assessment.persistence.vault import Vault
 from assessment.schemas.requests import (
     AbsenceQuery,
@@ -39,8 +39,10 @@ from assessment.schemas.requests import (
     QuotaQuery,
     RecordLook,
     RecordQuery,
+    RefusalQuery,
     ResultLook,
     RosterUpload,
+    RoundForm,
     RoutineForm,
     SchemeQuery,
     TalkForm,
@@ -64,6 +66,8 @@ from assessment.schemas.responses import (
     ReportView,
     ResultsView,
     ResultView,
+    RoundRefusal,
+    RoundView,
     RoutineView,
     SummaryView,
     TalkView,
@@ -94,6 +98,7 @@ OFFICIALS = ("ORG.*", "SUPO.*", "DISC", "MEDIA", "REVIEWER", "TRAINER", "VISITOR
 
 
 RECORDERS = ("ORG.assess",)
+ROUND_ROLES = ("ORG.assess", "COMM")
 
 
 _AROUND_FILE = 64 << 10
@@ -110,6 +115,9 @@ _OF_UPLOAD = (
     "uploaded_at",
     "ended_at",
 )
+
+
+_OF_ROUND = ("id", "year", "subject_kind", "action", "planned", "started_by", "started_at")
 
 
 def blueprints(rulebook: Rulebook, vault: Vault) -> tuple[Blueprint, ...]:
@@ -137,6 +145,7 @@ def blueprints(rulebook: Rulebook, vault: Vault) -> tuple[Blueprint, ...]:
         _results(cases.annuals),
         _facts(rulebook),
         _closings(),
+        _rounds(cases),
     )
 
 
@@ -575,6 +584,66 @@ def _closings() -> Blueprint:
             return show(ClosingView().dump(closing(uow, str(job_id))))
 
     return routes
+
+
+def _rounds(cases: CaseTypes) -> Blueprint:
+    routes = Blueprint("annual_rounds", __name__, url_prefix="/annual-rounds", description="批量办理 rounds of a year")
+
+    @routes.post("")
+    @requires(*ROUND_ROLES)
+    @routes.arguments(RoundForm)
+    @routes.response(202, RoundView)
+    def start(form: Mapping[str, Any]) -> Response:
+        """Take one step on every assessment that it waits for, by a job, each as a step of its own."""
+
+        def work(uow: Any) -> Any:
+            row = annual_rounds.start_round(cases, uow, caller(), form["year"], form["subject_kind"], form["action"])
+            location = url_for("annual_rounds.one", round_id=row.id)
+            return reply(_round_content(uow, row), status=202, location=location)
+
+        return command(work)
+
+    @routes.get("/<uuid:round_id>")
+    @requires(*ROUND_ROLES)
+    @routes.response(200, RoundView)
+    def one(round_id: Any) -> Response:
+        """Read how far a round is: how many were taken, how many refused, with which codes."""
+        with transaction() as uow:
+            row, _ = annual_rounds.annual_round(uow, str(round_id), caller())
+            return show(_round_content(uow, row))
+
+    @routes.get("/<uuid:round_id>/refusals")
+    @requires(*ROUND_ROLES)
+    @routes.arguments(RefusalQuery, location="query")
+    @routes.response(200, page_schema(RoundRefusal))
+    def refused(sought: Mapping[str, Any], round_id: Any) -> Response:
+        """List whom a round refused, with code and figures, in the round's order."""
+        with transaction() as uow:
+            statement = annual_rounds.refusals(uow, str(round_id), caller(), sought["code"])
+            keys = (RoundItemRow.__table__.c.place,)
+            found = page(uow.session, statement, keys, limit=sought["limit"], cursor=sought["cursor"])
+            content = {"items": RoundRefusal(many=True).dump(found.items), "next": found.next}
+            uow.commit()
+        return show(content, headers=found.headers())
+
+    return routes
+
+
+def _round_content(uow: Any, row: RoundRow) -> Mapping[str, Any]:
+    """Return a round as it is shown."""
+    _, job = annual_rounds.annual_round(uow, row.id, caller())
+    counts = annual_rounds.outcomes(uow, row)
+    shown: Mapping[str, Any] = RoundView().dump(
+        {
+            **{name: getattr(row, name) for name in _OF_ROUND},
+            "state": job.state,
+            "taken": counts.get(annual_rounds.TAKEN, 0),
+            "refused": counts.get(annual_rounds.REFUSED, 0),
+            "refused_by_code": annual_rounds.refusals_by_code(uow, row),
+            "refusals": url_for("annual_rounds.refused", round_id=row.id),
+        }
+    )
+    return shown
 
 
 def _page(uow: Any, model: Any, keys: tuple[Any, ...], sought: Mapping[str, Any]) -> Any:

@@ -488,6 +488,42 @@ class CloseItemRow(Base):
     taken: Mapped[bool] = mapped_column(Boolean)
 
 
+class RoundRow(Base):
+    """A round: one action of the annual assessment, asked for on everybody whom it waits for."""
+
+    __tablename__ = "annual_rounds"
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    year: Mapped[int] = mapped_column(SmallInteger)
+    subject_kind: Mapped[str] = mapped_column(Text)
+    action: Mapped[str] = mapped_column(Text)
+    job_id: Mapped[str] = mapped_column(_ID)
+    planned: Mapped[int] = mapped_column(Integer)
+    started_by: Mapped[str] = mapped_column(Text)
+    started_at: Mapped[datetime] = mapped_column(_INSTANT)
+
+
+class RoundItemRow(Base):
+    """Somebody in a round, in its order, and the outcome: TAKEN, or REFUSED with code and figures; null while it is due.
+
+    `version` is that of the assessment when the round was asked for; of who is to be assessed there is none yet.
+    """
+
+    __tablename__ = "annual_round_items"
+
+    round_id: Mapped[str] = mapped_column(_ID, ForeignKey("annual_rounds.id"), primary_key=True)
+    place: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    annual_id: Mapped[str | None] = mapped_column(_ID)
+    cadre: Mapped[str | None] = mapped_column(_ID)
+    unit: Mapped[str] = mapped_column(Text)
+    version: Mapped[int | None] = mapped_column(Integer)
+    outcome: Mapped[str | None] = mapped_column(Text)
+    code: Mapped[str | None] = mapped_column(Text)
+    zh: Mapped[str | None] = mapped_column(Text)
+    en: Mapped[str | None] = mapped_column(Text)
+    figures: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+
+
 class MatterRow(Base):
     """A decision of supervision on a cadre, as far as appeals ask for it. `deciders` are the people who took it."""
 

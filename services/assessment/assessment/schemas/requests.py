@@ -6,6 +6,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
+from assessment.domain.annual import ROUND_ACTIONS
 from assessment.domain.appeal import Decision, Ground, Type
 from assessment.domain.duty_list import ListKind, OwnerKind, Source
 from assessment.domain.grading import GRADES, SubjectKind
@@ -397,6 +398,24 @@ class ClosingForm(Schema):
     subject_kind = fields.String(
         load_default=SubjectKind.CADRE.value, validate=validate.OneOf([kind.value for kind in SubjectKind])
     )
+
+
+class RoundForm(Schema):
+    """Which step is taken on all whom it waits for, of which year and kind."""
+
+    year = fields.Integer(required=True, strict=True, validate=_YEAR)
+    subject_kind = fields.String(required=True, validate=validate.OneOf([kind.value for kind in SubjectKind]))
+    action = fields.String(
+        required=True,
+        validate=validate.OneOf(ROUND_ACTIONS),
+        metadata={"description": "open, verify, publicize: ORG.assess; approve: COMM"},
+    )
+
+
+class RefusalQuery(PageQuery):
+    """Which of those whom a round refused."""
+
+    code = fields.String(load_default=None, validate=validate.Length(1, 64))
 
 
 class ResultLook(Schema):

@@ -603,6 +603,43 @@ class ClosingView(Schema):
     result = fields.Nested(ClosingOutcome, required=True, allow_none=True)
 
 
+class CodeCount(Schema):
+    """How many were refused with a code."""
+
+    code = fields.String(required=True)
+    count = fields.Integer(required=True)
+
+
+class RoundView(Schema):
+    """A round: `taken` and `refused` of the `planned` so far; `refusals` is where each refused one is listed."""
+
+    id = fields.String(required=True)
+    year = fields.Integer(required=True)
+    subject_kind = fields.String(required=True)
+    action = fields.String(required=True)
+    state = fields.String(required=True, metadata={"enum": ["QUEUED", "RUNNING", "DONE", "FAILED"]})
+    planned = fields.Integer(required=True)
+    taken = fields.Integer(required=True)
+    refused = fields.Integer(required=True)
+    refused_by_code = fields.List(fields.Nested(CodeCount), required=True)
+    refusals = fields.String(required=True)
+    started_by = fields.String(required=True)
+    started_at = fields.AwareDateTime(required=True)
+
+
+class RoundRefusal(Schema):
+    """One whom a round refused. `annual` is null where there is no assessment yet, `cadre` for a unit's group."""
+
+    place = fields.Integer(required=True)
+    annual = fields.String(required=True, allow_none=True, attribute="annual_id")
+    cadre = fields.String(required=True, allow_none=True)
+    unit = fields.String(required=True)
+    code = fields.String(required=True)
+    zh = fields.String(required=True)
+    en = fields.String(required=True)
+    figures = fields.Dict(required=True)
+
+
 class ReportView(Schema):
     """The report of a year."""
 
