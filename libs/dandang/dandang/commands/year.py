@@ -4,16 +4,12 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
 from datetime import date
-from pathlib import Path
-from uuid import UUID
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from citybus.ids import new_id
 from citybus.topology import files
 from dandang.local.errors import LocalError
 from dandang.local.state import PROJECT, RunFolder
@@ -21,19 +17,12 @@ from dandang.quiet import Quiet, connections
 from dandang.slice import cast
 from dandang.slice.api import Api
 from dandang.slice.story import Story
-from dandang.year import calendar
+from dandang.year import calendar, report
 from dandang.year.people import load
 from dandang.year.play import Play, Told
+from dandang.year.report import Report
 from dandang.year.stage import Stage
-
-
-@dataclass(slots=True)
-class Stored:
-    """What the run folder remembers of the year: its id, how much of it is played, and whether it is."""
-
-    id: str = field(default_factory=new_id)
-    share: float = 1.0
-    played: bool = False
+from dandang.year.stored import Stored
 
 
 @click.command("year")
@@ -44,33 +33,43 @@ class Stored:
     show_default=True,
     help="演多少 / how much of the city's year is played.",
 )
-def play_year(share: float) -> None:
-    """演一年:承诺、检查、曝光、召回、容错、考核、选用 / play one year of the city, or tell it where it was played."""
+@click.option("--json", "as_json", is_flag=True, help="机器可读 / for scripts.")
+def play_year(share: float, as_json: bool) -> None:
+    """演一年:承诺、检查、曝光、召回、容错、考核、选用 / play one year of the city, or tell it where it was played.
+
+    A year that was interrupted goes on where it was.
+    """
     run = RunFolder()
     if not run.is_held():
         raise LocalError("城市没有运行,请先运行 / the city is not up; first run:  make up")
-    console = Console()
+    console = Console(stderr=as_json)
     api = Api(run)
     story = Story(run, api)
-    file = run.root / "year.json"
-    stored = _read(file) or Stored(share=share)
-    if not stored.played:
-        _write(file, stored)
+    stored = Stored.read(run.root / "year.json")
+    if stored is None or not (stored.played and story.is_played()):
+        stored = stored if stored is not None and story.has_begun() else Stored(share=share)
         _play(run, api, story, stored, console)
-        stored.played = True
-        _write(file, stored)
+    else:
+        console.print("演示过了,以下是经过 / it was played before; this is how it went")
+    told = Report(api, load(api, cast.city(), stored.share), calendar.YEAR)
+    stories, pools = [told.story(each) for each in stored.protagonists], told.pools()
+    if as_json:
+        click.echo(json.dumps(report.as_data(stories, pools), ensure_ascii=False, indent=2))
+    else:
+        report.show(stories, pools, console)
 
 
 def _play(run: RunFolder, api: Api, story: Story, stored: Stored, console: Console) -> None:
+    file = run.root / "year.json"
+    stored.write(file)
     story.prepare(calendar.BEGIN)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress, _quiet() as quiet:
         rows = progress.add_task("名册 roster", total=None)
         story.tell_import = lambda done, total: progress.update(rows, completed=done, total=total)
         story.import_roster()
-        stage = Stage(run, run.root / "year.jsonl", UUID(stored.id))
-        everybody = load(api, cast.city())
-        lines = calendar.lines(stage, everybody, story, stored.share)
+        stage = Stage(run, run.root / "year.jsonl", stored.id)
+        lines = calendar.lines(stage, load(api, cast.city(), stored.share), story, stored.share)
         acts = progress.add_task("一年 the year", total=len(lines))
 
         def tell(told: Told) -> None:
@@ -78,6 +77,9 @@ def _play(run: RunFolder, api: Api, story: Story, stored: Stored, console: Conso
             progress.console.print(f"  {told.at:%Y-%m-%d %H:%M}  {_named(told)}", soft_wrap=True, highlight=False)
 
         Play(story.clock, quiet, tell).run(lines)
+    stored.protagonists = list(stage.protagonists.values())
+    stored.played = True
+    stored.write(file)
 
 
 def _named(told: Told) -> str:
@@ -90,13 +92,3 @@ def _quiet() -> Iterator[Quiet]:
     topology = files.load(PROJECT / "deploy" / "rabbitmq", date.today())  # noqa: DTZ011  # rights end by the day
     with connections(os.environ["CITY_DATABASE_URL"]) as opened:
         yield Quiet(topology, opened)
-
-
-def _read(file: Path) -> Stored | None:
-    return Stored(**json.loads(file.read_text(encoding="utf-8"))) if file.exists() else None
-
-
-def _write(file: Path, stored: Stored) -> None:
-    draft = file.with_name(f"{file.name}.new")
-    draft.write_text(json.dumps(asdict(stored), indent=2) + "\n", encoding="utf-8")
-    draft.replace(file)

@@ -97,6 +97,10 @@ class Story:
         """Say whether the slice was played to its end in this very city: the services are asked, not only the folder."""
         return self.stored.played and self._is_here()
 
+    def has_begun(self) -> bool:
+        """Say whether anything of the slice was played in this very city: if not, the city is a new one."""
+        return bool(self.stored.threads) and (not self.stored.ids or self._is_here())
+
     def prepare(self, begin: datetime = BEGIN) -> None:
         """Get ready to play from where it was left, or from `begin` on. Raises SliceFailed where that cannot be."""
         if self.stored.ids and not self._is_here():

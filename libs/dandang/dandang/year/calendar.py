@@ -1,7 +1,7 @@
 """What happens in the year: all lines, in their order."""
 
 from dandang.slice.story import Story
-from dandang.year.lines import recalls
+from dandang.year.lines import duty, recalls
 from dandang.year.people import People
 from dandang.year.play import Days, on
 from dandang.year.stage import Stage
@@ -15,6 +15,7 @@ def lines(stage: Stage, everybody: People, story: Story, share: float) -> list[t
     """Return every line of the year. `share` says how much of the city's trouble is played: 1 is all of it."""
     return [
         ("slice", the_slice(story)),
+        *duty.lines(stage, everybody, share),
         *recalls.lines(stage, everybody, share),
     ]
 

@@ -60,11 +60,19 @@ class People:
     """The cadres of a city as the roster knows them. Whom a line calls upon, no other line is given."""
 
     members: Sequence[Member]
+    share: float = 1.0
     _taken: set[str] = field(default_factory=set, init=False)
 
     def units(self) -> list[str]:
         """Return the codes of all units, in the roster's order."""
         return list(dict.fromkeys(each.unit for each in self.members))
+
+    def in_play(self) -> list[str]:
+        """Return the codes of the units to whose people things happen: all of them, or `share` of those that may be."""
+        if self.share == 1:
+            return self.units()
+        open_to_all = [unit for unit in self.units() if unit not in SPARED]
+        return open_to_all[: max(LEAST_UNITS, round(len(open_to_all) * self.share))]
 
     def of(self, unit: str) -> list[Member]:
         """Return all members of a unit; its head comes first."""
@@ -85,12 +93,12 @@ class People:
 
         `county_level`: only those of rank 县处级 (deputies), or only those below; None: any.
         """
-        shunned = {*SPARED, *avoid}
+        allowed = set(self.in_play()) - SPARED - set(avoid)
         found: list[Member] = []
         for member in self._by_turns():
             if len(found) == count:
                 break
-            if member.cadre in self._taken or member.place == 0 or member.row.hr or member.unit in shunned:
+            if member.cadre in self._taken or member.place == 0 or member.row.hr or member.unit not in allowed:
                 continue
             if county_level is not None and member.row.rank.startswith("县处级") is not county_level:
                 continue
@@ -106,6 +114,9 @@ class People:
         yield from ordered
 
 
+LEAST_UNITS: Final = 10
+"""In how many units a small part of the year is played at least: enough people for a story of each kind."""
+
 SPARED: Final = frozenset(
     cast.unit_code(name) for name in (_ORGANISATION, _DISCIPLINE, _OFFICE, _PUBLICITY, _SCHOOL, cast.BUREAU_NAME)
 )
@@ -119,7 +130,7 @@ def _acting(member: Member, role: str, suffix: str) -> Person:
     )
 
 
-def load(api: Api, city: SampleCity) -> People:
+def load(api: Api, city: SampleCity, share: float = 1.0) -> People:
     """Return the people of the city with the ids that the roster gave. Raises Refused."""
     ids: dict[tuple[str, str, str], list[str]] = {}
     cursor: str | None = None
@@ -141,4 +152,4 @@ def load(api: Api, city: SampleCity) -> People:
         subject = f"cadre-{row.unit}-{place:02}"
         who = Person(subject, f"{row.name} {row.post}", subject, ("CADRE",), row.unit, cadre)
         members.append(Member(row, place, who))
-    return People(members)
+    return People(members, share)

@@ -1,0 +1,193 @@
+"""What came of the year: the timeline of each protagonist, grades beside quotas, and whom the bus told what.
+
+All of it is made of what the services know; nothing of it is remembered by the play but which cases to look at.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+
+from citybus.cases import CaseType
+from citybus.clock import ZONE
+from dandang.documents import case_types
+from dandang.slice import cast
+from dandang.slice.api import Api, patiently
+from dandang.slice.cast import Person
+from dandang.year import people
+from dandang.year.people import Member, People
+from dandang.year.stage import Case, Protagonist
+
+SYSTEM: Final = "system:"
+ORDER: Final = ("EXCELLENT", "GOOD", "COMPETENT", "BASICALLY_COMPETENT", "ORDINARY", "INCOMPETENT", "POOR", "–")
+"""Grades from the best; the last is no grade."""
+QUOTAS: Final[Mapping[str, tuple[str, str]]] = {
+    "GROUP": ("领导班子", "groups"),
+    "CADRE": ("领导干部", "leading cadres"),
+    "CIVIL_SERVANT": ("其他公务员", "civil servants"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a timeline: when in domain time, who did what to which case, by which event, under which rule packs."""
+
+    at: str
+    who: str
+    zh: str
+    en: str
+    case: str
+    state: str
+    event: str | None
+    rule_packs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Whom a story happened to, what became of it in words, and how it went."""
+
+    name: str
+    zh: str
+    en: str
+    whom: str | None
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """The grades of a pool beside its quota: how many of `base` may be excellent, how many have which grade."""
+
+    category: str
+    base: int
+    ratio: str
+    limit: int
+    grades: Mapping[str, int]
+
+
+class Report:
+    """Asks the services of the running city what the year came to."""
+
+    def __init__(self, api: Api, everybody: People, year: int) -> None:
+        self.api = api
+        self.year = year
+        self.members = {member.cadre: member for member in everybody.members}
+        self.annuals = list(self._pages("assessment", "/annuals", year=year))
+        self._annual_of = {each["cadre"]: each["id"] for each in self.annuals if each["cadre"]}
+        self._names = _names(everybody)
+
+    def story(self, protagonist: Protagonist) -> Told:
+        """Return how a protagonist's year went: their cases, and the annual assessment of whom they are about."""
+        cases = list(protagonist.cases)
+        whom = next(filter(None, (self._whom(case, reader) for case, reader in cases)), None)
+        if whom is not None and (annual := self._annual_of.get(whom.cadre)):
+            case = Case("assessment", "annuals", annual)
+            if all(each.id != annual for each, _ in cases):
+                cases.append((case, people.ASSESS))
+        entries = [entry for case, reader in cases for entry in self._entries(case, reader)]
+        label = f"{whom.row.name} {whom.row.post}" if whom else None
+        ordered = tuple(sorted(entries, key=lambda entry: entry.at))
+        return Told(protagonist.name, protagonist.zh, protagonist.en, label, ordered)
+
+    def pools(self) -> list[Pool]:
+        """Return the grades of the year by pool, beside the quotas."""
+        quotas = {each["category"]: each for each in self._pages("assessment", "/quotas", year=self.year)}
+        found = []
+        for category in QUOTAS:
+            grades = Counter(each["grade"] or "–" for each in self.annuals if each["quota_category"] == category)
+            if category in quotas:
+                quota = quotas[category]
+                ordered = {grade: grades[grade] for grade in ORDER if grades[grade]}
+                found.append(Pool(category, quota["base"], quota["ratio"], quota["limit"], ordered))
+        return found
+
+    def _whom(self, case: Case, reader: Person) -> Member | None:
+        content = patiently(lambda: self.api.get(reader, case.service, case.path)).content
+        ids = [content.get("cadre"), content.get("owner"), *(each["cadre"] for each in content.get("responsible", ()))]
+        return next((self.members[each] for each in ids if each in self.members), None)
+
+    def _entries(self, case: Case, reader: Person) -> Iterator[Entry]:
+        case_type = _case_type(case.service, case.collection)
+        steps = patiently(lambda: self.api.get(reader, case.service, f"{case.path}/history")).content["items"]
+        for step in steps:
+            action = case_type.create if step["action"] == "create" else case_type.actions[step["action"]]
+            # Where two people are needed, the first one's step changes nothing yet, and is not told to anybody.
+            transition = (step["from_state"], step["action"], step["to_state"])
+            moved = step["action"] == "create" or transition in case_type.transitions
+            yield Entry(
+                at=datetime.fromisoformat(step["at"]).astimezone(ZONE).isoformat(),
+                who=self._name(step["actor"]),
+                zh=action.zh,
+                en=action.en,
+                case=case_type.zh,
+                state=case_type.states[step["to_state"]][0] if moved else "",
+                event=action.event if moved else None,
+                rule_packs=tuple(step["rule_packs"]),
+            )
+
+    def _name(self, subject: str) -> str:
+        if subject.startswith(SYSTEM):
+            return f"系统 {subject.removeprefix(SYSTEM)}"
+        return self._names.get(subject, subject)
+
+    def _pages(self, service: str, path: str, **query: Any) -> Iterator[Any]:
+        cursor: str | None = None
+        while True:
+            asked = {**query, "limit": 200} | ({"cursor": cursor} if cursor else {})
+            found = patiently(lambda asked=asked: self.api.get(people.ASSESS, service, path, **asked)).content  # type: ignore[misc]
+            yield from found["items"]
+            cursor = found["next"]
+            if not cursor:
+                return
+
+
+def as_data(stories: Sequence[Told], pools: Sequence[Pool]) -> dict[str, Any]:
+    """Return the report as plain data."""
+    return {"stories": [asdict(story) for story in stories], "pools": [asdict(pool) for pool in pools]}
+
+
+def show(stories: Sequence[Told], pools: Sequence[Pool], console: Console) -> None:
+    """Print the report for people."""
+    console.rule("时间线 timelines")
+    for story in stories:
+        whom = f"{story.whom}:" if story.whom else ""
+        console.print(f"[bold]{whom}{story.zh}[/bold]  [dim]{story.en}[/dim]", soft_wrap=True)
+        day = ""
+        for entry in story.entries:
+            today = entry.at[:10]
+            console.print(
+                f"  {today if today != day else ' ' * 10}  {entry.who}  [bold]{entry.case}·{entry.zh}[/bold]"
+                + (f" → {entry.state}" if entry.state else "")
+                + f"  [dim]{entry.en}[/dim]",
+                soft_wrap=True,
+                highlight=False,
+            )
+            if by := [part for part in (entry.event, "、".join(entry.rule_packs)) if part]:
+                console.print(f"              [cyan]{'  ·  '.join(by)}[/cyan]", soft_wrap=True, highlight=False)
+            day = today
+    console.rule("等次与优秀指标 grades and quotas")
+    table = Table("类别 pool", "基数 base", "比例 share", "上限 limit", "等次 grades")
+    for pool in pools:
+        grades = "、".join(f"{grade} {count}" for grade, count in pool.grades.items())
+        table.add_row(" ".join(QUOTAS[pool.category]), str(pool.base), f"{pool.ratio} %", str(pool.limit), grades)
+    console.print(table)
+
+
+@cache
+def _case_type(service: str, collection: str) -> CaseType:
+    return next(each for each in case_types() if (each.service, each.collection) == (service, collection))
+
+
+def _names(everybody: People) -> dict[str, str]:
+    """Return what everybody who acts is called, by subject."""
+    officers = [each for module in (people, cast) for each in vars(module).values() if isinstance(each, Person)]
+    named = {each.subject: each.zh for each in officers}
+    for unit in everybody.units():
+        for who in (everybody.head(unit), everybody.personnel(unit)):
+            named[who.subject] = who.zh
+    named |= {member.who.subject: member.who.zh for member in everybody.members}
+    return named | {subject: zh for subject, (zh, _) in cast.people().items()}
