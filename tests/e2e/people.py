@@ -15,6 +15,7 @@ COLLEAGUE = Person("org-colleague", "干部监督二", "Organisation: a colleagu
 DISCIPLINE = Person("disc-scenario", "纪委监委", "Discipline", ("DISC",), everywhere=True)
 COLLEAGUE_OF_DISCIPLINE = Person("disc-colleague", "纪委监委二", "Discipline: a colleague", ("DISC",), everywhere=True)
 COMMITTEE = Person("comm-scenario", "部务会", "Committee", ("COMM",), everywhere=True)
+CADRES = Person("org-cadres", "干部处", "Organisation: cadres", ("ORG.cadre",), everywhere=True)
 MEDIA = Person("media-scenario", "宣传部", "Publicity", ("MEDIA",), everywhere=True)
 
 
@@ -112,6 +113,16 @@ class People:
         for officer in (cast.FIRST, cast.SECOND):
             self.take(officer, "supervision", path, "verify", reason="属实(虚构)")
         return str(finding)
+
+    def gate(self, who: Person, day: str) -> list[tuple[str, str | None]]:
+        """Return what the selection gate has against a promotion as of a day: each code, and until when."""
+        found = self.get(CADRES, "incentive", f"/gate/{who.cadre}?purpose=PROMOTE&as_of={day}")
+        return [(each["code"], each["until"]) for each in found["reasons"]]
+
+    def constraints(self, who: Person, year: int) -> list[tuple[str, str, str | None]]:
+        """Return what binds a cadre's grade of a year: kind, reason and grade of each constraint."""
+        found = self.get(cast.RECORDS, "assessment", f"/cadres/{who.cadre}/constraints?year={year}")
+        return [(each["kind"], each["reason_code"], each["grade"]) for each in found["constraints"]]
 
     def events(self, service: str, subject: str) -> list[dict[str, Any]]:
         """Return what a service published about a subject, oldest first."""

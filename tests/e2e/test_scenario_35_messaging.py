@@ -16,14 +16,13 @@ from dandang.slice import cast, story
 from dandang.slice.cast import Person
 from dandang.slice.department import QUEUE, USER
 from tests.e2e.conftest import City
-from tests.e2e.people import COLLEAGUE_OF_DISCIPLINE, DISCIPLINE, SUPERVISE, People
+from tests.e2e.people import CADRES, COLLEAGUE_OF_DISCIPLINE, DISCIPLINE, SUPERVISE, People
 from tests.support.waiting import eventually
 
 UNIT = "黄石市妇女联合会"
 FACTS = "服务群众不力(虚构,情形三十五)。"
 RECORDED, REVOKED = "supervision.sanction.recorded.v1", "supervision.sanction.revoked.v1"
 ACTIVE = "EFFECT_PERIOD_ACTIVE"
-CADRES = Person("org-cadres", "干部处", "Organisation: cadres", ("ORG.cadre",), everywhere=True)
 STOPPED = {"assessment-worker": "assessment.supervision", "incentive-worker": "incentive.supervision"}
 
 
