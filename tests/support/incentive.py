@@ -541,6 +541,23 @@ class City:
         }
         return self.event(f"supervision.recall.{step_}.v1", f"recall/{recall}", data)
 
+    def measure(self, measure: str, findings: Sequence[str], step_: str, state: str, **changes: Any) -> Event:
+        """Return the event that an admonition of the cadre in the lead is in `state` now."""
+        data = {
+            "measure": measure,
+            "kind": "ADMONISH",
+            "cadre": LEAD,
+            "findings": list(findings),
+            "state": state,
+            "delivered_on": None,
+            "effect_until": None,
+            "result": None,
+            "reply_due": None,
+            "revoked_for": None,
+            "eased": False,
+        }
+        return self.event(f"supervision.measure.{step_}.v1", f"measure/{measure}", data | changes)
+
     def constraint(self, constraint: str, findings: Sequence[str], state: str = "ACTIVE", **changes: Any) -> Event:
         """Return the event that a constraint on the grade of the cadre in the lead is in `state` now."""
         data = {

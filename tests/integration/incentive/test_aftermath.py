@@ -259,3 +259,58 @@ def test_a_recall_with_another_ground_goes_on(city: City) -> None:
     finding, other = city.finding("VERIFIED"), city.finding("VERIFIED")
     city.receive("supervision", city.recall(new_id(), [finding, other], "proposed", "PROPOSED"))
     assert not [step for step in steps(city, city.effective(finding)) if step.startswith("RECALL")]
+
+
+DELIVERED = {"delivered_on": "2024-03-06", "effect_until": "2024-09-06"}
+
+
+@pytest.mark.parametrize(
+    ("then", "told"),
+    [(("delivered", "DELIVERED"), ("closed", "REVOKED")), (("approved", "APPROVED"), ("withdrawn", "WITHDRAWN"))],
+)
+def test_a_measure_whose_grounds_are_excused_is_to_be_taken_back_with_its_constraint(
+    city: City, then: tuple[str, str], told: tuple[str, str]
+) -> None:
+    finding, measure, constraint = city.finding("VERIFIED"), new_id(), new_id()
+    city.receive("supervision", city.measure(measure, [finding], *then))
+    city.receive("assessment", city.constraint(constraint, [finding], source=f"measure/{measure}"))
+    case = city.effective(finding, "EXEMPT")
+    assert not steps(city, case)[f"MEASURE:{measure}"]
+    assert not steps(city, case)[f"CONSTRAINT:{constraint}"]
+    taken_back = city.measure(measure, [finding], *told)
+    city.receive("supervision", taken_back)
+    assert steps(city, case)[f"MEASURE:{measure}"]
+    (row,) = city.rows(EffectRow.__table__, EffectRow.case_id == case.id, EffectRow.step == f"MEASURE:{measure}")
+    assert (row.by_event, row.cadre, row.outstanding_since is None) == (taken_back.id, LEAD, False)
+
+
+def test_an_admonition_whose_grounds_are_eased_is_to_be_shortened(city: City) -> None:
+    finding, measure = city.finding("VERIFIED"), new_id()
+    city.receive("supervision", city.measure(measure, [finding], "delivered", "DELIVERED", **DELIVERED))
+    case = city.effective(finding)
+    step = f"MEASURE_EASED:{measure}"
+    assert [each for each in steps(city, case) if each.startswith("MEASURE")] == [step]
+    assert not steps(city, case)[step]
+    shorter = DELIVERED | {"effect_until": "2024-06-06", "eased": True}
+    city.receive("supervision", city.measure(measure, [finding], "delivered", "DELIVERED", **shorter))
+    assert steps(city, case)[step]
+
+
+@pytest.mark.parametrize("decision", ["EXEMPT", "MITIGATE"])
+@pytest.mark.parametrize(
+    ("told", "state", "changes"),
+    [
+        ("delivered", "DELIVERED", {}),
+        ("closed", "CLOSED", DELIVERED),
+        ("delivered", "DELIVERED", DELIVERED | {"eased": True}),
+    ],
+)
+def test_what_no_effect_runs_of_is_not_to_be_shortened_nor_a_measure_with_another_ground(
+    city: City, decision: str, told: str, state: str, changes: dict[str, Any]
+) -> None:
+    finding, other = city.finding("VERIFIED"), city.finding("VERIFIED")
+    alone, shared = new_id(), new_id()
+    city.receive("supervision", city.measure(alone, [finding], told, state, **changes))
+    city.receive("supervision", city.measure(shared, [finding, other], "delivered", "DELIVERED", **DELIVERED))
+    awaited = [step for step in steps(city, city.effective(finding, decision)) if step.startswith("MEASURE")]
+    assert awaited == ([f"MEASURE:{alone}"] if decision == "EXEMPT" else [])

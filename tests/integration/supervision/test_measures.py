@@ -229,10 +229,14 @@ def test_fault_tolerance_closes_or_eases_what_rests_on_the_finding(city: City) -
     start = on_both.delivered_on
     tolerated(city, one, "EXEMPT", "0.0")
     assert (city.again(on_both).state, city.again(waiting).state) == ("DELIVERED", "WITHDRAWN")
+    (*_, told) = city.outbox(f"measure/{waiting.id}")
+    assert (told.type, told.data["state"]) == ("supervision.measure.withdrawn.v1", "WITHDRAWN")
     tolerated(city, two, "MITIGATE", "0.5")
     eased = city.again(on_both)
     assert (eased.eased, eased.effect_until) == (True, date(start.year, start.month + 3, start.day))
     assert barred(city, "PROMOTE", start, person) == [("EFFECT_PERIOD_ACTIVE", eased.effect_until)]
+    (*_, told) = city.outbox(f"measure/{on_both.id}")
+    assert (told.data["eased"], told.data["effect_until"]) == (True, eased.effect_until.isoformat())
     tolerated(city, two, "EXEMPT", "0.0")
     assert (city.again(on_both).state, city.again(on_both).revoked_for) == ("REVOKED", "EXEMPT")
     assert barred(city, "PROMOTE", start, person) == []

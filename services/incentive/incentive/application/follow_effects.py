@@ -1,8 +1,8 @@
 """Follow what a tolerance leads to in other services (I5): which steps are done, by which event, and which are awaited.
 
 A step is done when the other service has published that it is so: that the finding, or the cadre's annual record, weighs no
-more than the tolerance allows, that a bulletin is withdrawn on all channels, a recall cancelled, a constraint lifted, a bar
-gone. That is read off what is known of all of them, so that it comes out the same in whatever order, and however often,
+more than the tolerance allows, that a bulletin is withdrawn on all channels, a recall cancelled, a measure taken back or eased,
+a constraint lifted, a bar gone. That is read off what is known of all of them, so that it comes out the same in whatever order, and however often,
 their events arrive. The finding's row is locked before anything is compared: of two transactions that concern one
 finding, the second sees what the first wrote.
 """
@@ -181,7 +181,7 @@ def _is_done(uow: UnitOfWork, row: EffectRow, finding: FindingRow) -> bool:
     session = uow.session
     if row.subject is not None:
         link = session.get(LinkRow, row.subject)
-        return link is not None and link.state in SETTLED[link.kind]
+        return link is not None and link.state in SETTLED[row.step.partition(":")[0]]
     if row.step.startswith(f"{GATE}:") and row.cadre is not None:
         recalls = _links(uow, LinkRow.kind == RECALL, LinkRow.cadre == row.cadre)
         awaited = select(EffectRow.subject).where(

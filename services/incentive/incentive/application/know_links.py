@@ -1,4 +1,4 @@
-"""Keep what rests on findings, as its service told it last (bulletins, recalls, adjustments, constraints), and see what that settles."""
+"""Keep what rests on findings, as its service told it last (bulletins, recalls, adjustments, measures, constraints), and see what that settles."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from citybus.envelope import Event
 from citybus.unit_of_work import UnitOfWork
 from incentive.application.follow_effects import settle
-from incentive.domain.effects import ADJUSTMENT, BULLETIN, CONSTRAINT, RECALL
+from incentive.domain.effects import ADJUSTMENT, BULLETIN, CONSTRAINT, IN_EFFECT, MEASURE, RECALL
 from incentive.persistence.models import FindingRow, LinkRow
 
 
@@ -26,6 +26,14 @@ def know_recall(uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
 def know_adjustment(uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
     """Keep an adjustment of a cadre's post or rank."""
     _keep(uow, event, ADJUSTMENT, data, cadre=data["cadre"])
+
+
+def know_measure(uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
+    """Keep a measure; of an admonition that was delivered, whether its effect runs in full or was eased."""
+    state = data["state"]
+    if state == "DELIVERED" and data["effect_until"] is not None:
+        state = "EASED" if data["eased"] else IN_EFFECT
+    _keep(uow, event, MEASURE, {**data, "state": state}, cadre=data["cadre"])
 
 
 def know_constraint(uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:

@@ -14,6 +14,8 @@ DEDUCTION: Final = "DEDUCTION"
 BULLETIN: Final = "BULLETIN"
 RECALL: Final = "RECALL"
 ADJUSTMENT: Final = "ADJUSTMENT"
+MEASURE: Final = "MEASURE"
+MEASURE_EASED: Final = "MEASURE_EASED"
 CONSTRAINT: Final = "CONSTRAINT"
 GATE: Final = "GATE"
 RESTORED: Final = "RESTORED"
@@ -21,21 +23,27 @@ COUNTS: Final = frozenset({"VERIFIED", "RECTIFYING", "RECTIFIED", "REOPENED", "C
 """States in which a finding weighs on the annual records of those responsible (3.5)."""
 _PUBLIC: Final = frozenset({"PUBLISHING", "PUBLISHED", "CORRECTED", "WITHDRAWING"})
 _RECALL_OVER: Final = frozenset({"RESTORED", "ADJUSTED", "REMOVED", "DEMOTED", "CANCELLED", "TRANSFERRED"})
+IN_EFFECT: Final = "IN_EFFECT"
+"""The state that an admonition is kept in while its effect runs in full; one that was eased is EASED."""
 _ADJUSTMENT_OVER: Final = frozenset({"DISMISSED", "WITHDRAWN", "REVERSED"})
 SETTLED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
         BULLETIN: frozenset({"WITHDRAWN"}),
         RECALL: frozenset({"CANCELLED"}),
         ADJUSTMENT: frozenset({"WITHDRAWN", "REVERSED"}),
+        MEASURE: frozenset({"WITHDRAWN", "REVOKED"}),
+        MEASURE_EASED: frozenset({"EASED", "FOLLOW_UP", "CLOSED", "WITHDRAWN", "REVOKED"}),
         CONSTRAINT: frozenset({"LIFTED"}),
     }
 )
-"""By kind of what rests on a finding: the states in which nothing of it is left. A bulletin that is WITHDRAWN is so on all channels."""
+"""By kind of step: the states of its subject in which it is done. A bulletin that is WITHDRAWN is so on all channels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Something that names findings as its ground, as its service told it last: a bulletin, a recall, an adjustment or a constraint.
+    """Something that names findings as its ground, as its service told it last.
+
+    A bulletin, a recall, an adjustment, a measure or a constraint.
 
     `named` says whether a bulletin names people; `source` on what a constraint rests (such as `recall/<id>`).
     """
@@ -84,18 +92,22 @@ def expected(
     steps = [Expected(FINDING_WEIGHT, at_most=at_most)]
     if state in COUNTS:
         steps += [Expected(f"{DEDUCTION}:{cadre}", cadre, at_most) for cadre in sorted(responsible)]
-    gone = [link for link in sorted(links, key=lambda link: link.subject) if _falls(link, granted)]
-    recalls = {link.subject for link in gone if link.kind == RECALL}
+    ordered = sorted(links, key=lambda link: link.subject)
+    gone = [link for link in ordered if _falls(link, granted)]
+    sources = {link.subject for link in gone if link.kind in (RECALL, MEASURE)}
     gone += [
         link
-        for link in sorted(links, key=lambda link: link.subject)
-        if link.kind == CONSTRAINT and link.state == "ACTIVE" and link.source in recalls and link not in gone
+        for link in ordered
+        if link.kind == CONSTRAINT and link.state == "ACTIVE" and link.source in sources and link not in gone
     ]
-    steps += [
-        Expected(f"{link.kind}:{link.subject.partition('/')[2]}", link.cadre, subject=link.subject) for link in gone
-    ]
+    steps += [_of_link(link.kind, link) for link in gone]
+    steps += [_of_link(MEASURE_EASED, link) for link in ordered if link not in gone and _is_eased(link, granted)]
     barred = {link.cadre for link in gone if link.kind == RECALL and link.cadre is not None}
     return steps + [Expected(f"{GATE}:{cadre}", cadre) for cadre in sorted(barred)]
+
+
+def _of_link(step: str, link: Link) -> Expected:
+    return Expected(f"{step}:{link.subject.partition('/')[2]}", link.cadre, subject=link.subject)
 
 
 def _falls(link: Link, granted: Granted) -> bool:
@@ -108,11 +120,24 @@ def _falls(link: Link, granted: Granted) -> bool:
         case "ADJUSTMENT":
             rests = bool(link.findings) and set(link.findings) <= {granted.finding, *granted.tolerated}
             return link.state not in _ADJUSTMENT_OVER and rests
+        case "MEASURE":
+            return link.state not in SETTLED[MEASURE] and _is_excused(link, granted)
         case "CONSTRAINT":
-            excused = {*granted.exempted, *({granted.finding} if granted.decision == "EXEMPT" else ())}
-            return link.state == "ACTIVE" and bool(link.findings) and set(link.findings) <= excused
+            return link.state == "ACTIVE" and _is_excused(link, granted)
         case _:
             return False
+
+
+def _is_excused(link: Link, granted: Granted) -> bool:
+    """Say whether all grounds are excused altogether: what is eased only still bears a measure, and a constraint."""
+    excused = {*granted.exempted, *({granted.finding} if granted.decision == "EXEMPT" else ())}
+    return bool(link.findings) and set(link.findings) <= excused
+
+
+def _is_eased(link: Link, granted: Granted) -> bool:
+    """Say whether an admonition has to be eased: its effect runs in full, and all its grounds are eased or excused."""
+    grounds = bool(link.findings) and set(link.findings) <= {granted.finding, *granted.tolerated}
+    return link.kind == MEASURE and link.state == IN_EFFECT and grounds
 
 
 def restored(state: str, responsible: Iterable[str], at_least: Decimal) -> list[Expected]:

@@ -10,7 +10,7 @@ from citybus.unit_of_work import UnitOfWork
 from incentive.application.case_types import CaseTypes
 from incentive.application.know_deduction import know_deduction
 from incentive.application.know_finding import know_finding
-from incentive.application.know_links import know_adjustment, know_bulletin, know_constraint, know_recall
+from incentive.application.know_links import know_adjustment, know_bulletin, know_constraint, know_measure, know_recall
 from incentive.application.know_roster import CADRE_STEPS, know_cadre
 from incentive.application.serve_decision import serve_decision
 from incentive.application.standings import know_annual
@@ -25,6 +25,7 @@ from incentive.schemas.consumed import (
     EligibilityChanged,
     FindingState,
     MeasureOnCadre,
+    MeasureState,
 )
 
 RECALL_STEPS: Final = (
@@ -56,6 +57,7 @@ STEPS: Final = (
     "weight-changed",
 )
 ADJUSTMENT_STEPS: Final = ("proposed", "decided", "executed", "reversed", "withdrawn")
+MEASURE_STEPS: Final = ("approved", "delivered", "replied", "overdue", "closed", "withdrawn")
 ANNUAL_RESULTS: Final = ("approved", "corrected", "finalized", "made-up", "notified", "suspended")
 """The steps of an annual assessment from which there is a result, or none is to be had yet."""
 BULLETIN_STEPS: Final = (
@@ -85,6 +87,7 @@ def subscriptions(bound: CaseTypes) -> dict[str, Subscription]:
     result = Handler(AnnualState(), know_annual)
     known = Handler(FindingState(), know_finding)
     adjustment = Handler(MeasureOnCadre(), know_adjustment)
+    measure = Handler(MeasureState(), know_measure)
     bulletin = Handler(BulletinState(), know_bulletin)
     constraint = Handler(ConstraintState(), know_constraint)
     found = (
@@ -109,6 +112,7 @@ def subscriptions(bound: CaseTypes) -> dict[str, Subscription]:
                 **{f"supervision.finding.{step}.v1": known for step in STEPS},
                 **{f"supervision.adjustment.{step}.v1": adjustment for step in ADJUSTMENT_STEPS},
                 **{f"supervision.bulletin.{step}.v1": bulletin for step in BULLETIN_STEPS},
+                **{f"supervision.measure.{step}.v1": measure for step in MEASURE_STEPS},
                 **{f"supervision.recall.{step}.v1": recall for step in RECALL_STEPS},
                 "supervision.eligibility.changed.v1": Handler(EligibilityChanged(), on_bars),
                 **hears("supervision"),

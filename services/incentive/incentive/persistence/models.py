@@ -122,7 +122,7 @@ class CorrectionRow(CaseColumns, Base):
 
 
 class LinkRow(Base):
-    """Something that names findings as its ground, as its service told it last: a bulletin, a recall or a constraint."""
+    """Something that names findings as its ground, as its service told it last: such as a bulletin or a recall."""
 
     __tablename__ = "finding_links"
     __table_args__ = (Index("ix_finding_links_findings", "findings", postgresql_using="gin"),)

@@ -98,6 +98,13 @@ class MeasureOnCadre(_Consumed):
     state = fields.String(required=True)
 
 
+class MeasureState(MeasureOnCadre):
+    """`supervision.measure.*.v1`; `effect_until` is that of an admonition alone."""
+
+    effect_until = fields.Date(required=True, allow_none=True)
+    eased = fields.Boolean(load_default=False)
+
+
 class ConstraintState(_Consumed):
     """`assessment.constraint.*.v1`."""
 

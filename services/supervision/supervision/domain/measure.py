@@ -389,7 +389,9 @@ MEASURE: Final = CaseType(
                 not_after=("create", "revise"),
                 reason=True,
             ),
-            "withdraw": Action(zh="撤回", en="withdraw", allow=_OFFICERS, reason=True),
+            "withdraw": Action(
+                zh="撤回", en="withdraw", allow=_OFFICERS, event=_EVENT.format("withdrawn"), reason=True
+            ),
             "deliver": Action(
                 zh="送达",
                 en="deliver",

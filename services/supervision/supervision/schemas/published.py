@@ -73,6 +73,7 @@ def measure_state(case: Measure) -> dict[str, Any]:
         "result": case.result,
         "reply_due": case.reply_due and case.reply_due.isoformat(),
         "revoked_for": case.revoked_for,
+        "eased": case.eased,
     }
 
 
