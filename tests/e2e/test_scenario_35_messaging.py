@@ -14,7 +14,7 @@ import pytest
 from dandang.local.city import as_user
 from dandang.slice import cast, story
 from dandang.slice.cast import Person
-from dandang.slice.department import QUEUE, USER
+from dandang.slice.department import FINANCE
 from tests.e2e.conftest import City
 from tests.e2e.people import CADRES, COLLEAGUE_OF_DISCIPLINE, DISCIPLINE, SUPERVISE, People
 from tests.support.waiting import eventually
@@ -247,13 +247,13 @@ def test_scenario_35_department_gets_no_name_and_what_it_got_is_on_record(city: 
 
     def came() -> bool:
         while True:
-            method, _, body = channel.basic_get(QUEUE)
+            method, _, body = channel.basic_get(FINANCE.queue)
             if method is None:
                 return subject in received
             received[json.loads(body)["subject"]] = body
             channel.basic_ack(method.delivery_tag)
 
-    url = as_user(city.known["CITY_AMQP_URL"], USER, city.run.broker_users.get(USER))
+    url = as_user(city.known["CITY_AMQP_URL"], FINANCE.user, city.run.broker_users.get(FINANCE.user))
     with broker(url) as channel:
         eventually(came, within=30, every=0.2, what="the department receives the event")
     event = json.loads(received[subject])

@@ -17,7 +17,7 @@ from dandang.local.city import as_user
 from dandang.local.processes import SERVICES
 from dandang.sample import sample_city
 from dandang.slice import cast, story
-from dandang.slice.department import QUEUE, USER
+from dandang.slice.department import FINANCE
 from tests.e2e.conftest import City
 from tests.support.waiting import eventually
 
@@ -133,7 +133,7 @@ def test_department_receives_the_agreed_events_and_fields_and_nothing_else(city:
 @pytest.fixture
 def department(city: City) -> Iterator[pika.BlockingConnection]:
     """The department's connection to the bus."""
-    url = as_user(city.known["CITY_AMQP_URL"], USER, city.run.broker_users.get(USER))
+    url = as_user(city.known["CITY_AMQP_URL"], FINANCE.user, city.run.broker_users.get(FINANCE.user))
     connection = pika.BlockingConnection(pika.URLParameters(url))
     yield connection
     connection.close()
@@ -145,8 +145,8 @@ def department(city: City) -> Iterator[pika.BlockingConnection]:
         lambda channel: channel.basic_get("assessment.supervision"),
         lambda channel: channel.basic_get("city.archive"),
         lambda channel: channel.queue_declare("mine", durable=True),
-        lambda channel: channel.queue_bind(QUEUE, "city.events", "#"),
-        lambda channel: channel.queue_bind(QUEUE, "city.public", "dept.#"),
+        lambda channel: channel.queue_bind(FINANCE.queue, "city.events", "#"),
+        lambda channel: channel.queue_bind(FINANCE.queue, "city.public", "dept.#"),
         lambda channel: channel.queue_purge("notification.supervision"),
         lambda channel: _publish(channel, "city.events", "supervision.finding.verified.v1"),
         lambda channel: _publish(channel, "city.public", "dept.other.x"),
@@ -165,7 +165,7 @@ def _publish(channel: Any, exchange: str, key: str) -> None:
 
 def test_department_reads_its_own_queue(department: pika.BlockingConnection) -> None:
     channel = department.channel()
-    assert channel.basic_get(QUEUE) == (None, None, None)  # all was received; the control of the test above
+    assert channel.basic_get(FINANCE.queue) == (None, None, None)  # all was received; the control of the test above
 
 
 def test_audit_trails_verify_in_all_four_services(city: City) -> None:

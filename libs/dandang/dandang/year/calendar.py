@@ -1,7 +1,7 @@
 """What happens in the year: all lines, in their order."""
 
 from dandang.slice.story import Story
-from dandang.year.lines import duty, recalls
+from dandang.year.lines import departments, duty, recalls
 from dandang.year.people import People
 from dandang.year.play import Days, on
 from dandang.year.stage import Stage
@@ -16,6 +16,7 @@ def lines(stage: Stage, everybody: People, story: Story, share: float) -> list[t
     return [
         ("slice", the_slice(story)),
         *duty.lines(stage, everybody, share),
+        *departments.lines(stage),
         *recalls.lines(stage, everybody, share),
     ]
 
