@@ -27,7 +27,7 @@ class PreparedStatement:
         self._prepare = f"PREPARE {name} ({', '.join(parameters.values())}) AS {numbered}"
         self._execute = f"EXECUTE {name} ({', '.join(f'%({each})s::{kind}' for each, kind in parameters.items())})"
 
-    def execute(self, session: Session, parameters: Mapping[str, Any]) -> CursorResult[Any]:
+    def execute(self, session: Session, parameters: Mapping[str, Any]) -> CursorResult[*tuple[Any, ...]]:
         """Run it in the session's transaction.
 
         Raises what the database raises. Where somebody else prepared or discarded statements on this connection, the
