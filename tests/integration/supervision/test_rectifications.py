@@ -22,6 +22,7 @@ from tests.support.supervision import (
     City,
     cadre,
     officer,
+    outbox_events,
 )
 
 HEAD = officer("head", "UNITHEAD", unit=BUREAU, units=frozenset({BUREAU}))
@@ -53,6 +54,13 @@ def told(city: City, finding: Any) -> list[tuple[str, str, str]]:
     return [(step, data["state"], data["effective_weight"]) for step, data in events[first + 1 :]]
 
 
+def awaited(city: City, case: Any) -> dict[str, date]:
+    """Return the last day of each deadline of the rectification that is open."""
+    armed = tables.deadlines
+    rows = city.rows(armed, armed.c.ref == f"rectification/{case.id}", armed.c.state.in_(("ARMED", "WARNED")))
+    return {row.kind: row.due_at.date() - timedelta(days=1) for row in rows}
+
+
 def code(city: City, case: Any, action: str, actor: Any, **form: Any) -> str:
     with pytest.raises(Refusal) as caught:
         city.take(city.rectifications, case, action, actor, form)
@@ -64,6 +72,8 @@ def test_rectified_in_time_halves_the_weight_and_lasting_closes_the_finding(city
     case = planned(city, finding)
     assert (case.state, case.due) == ("PLANNED", city.clock.today() + timedelta(days=30))
     case = city.take(city.rectifications, submitted(city, case), "accept", RECORDER)[0]
+    # Until Wednesday the 12th of June nobody can say that it lasts; after that there are ten working days to look.
+    assert (case.recheck_due, awaited(city, case)) == (date(2024, 6, 12), {"rectification.recheck": date(2024, 6, 26)})
     assert code(city, case, "recheck", RECORDER, result="OK", reason="r") == "AVOIDANCE"
     assert code(city, case, "recheck", FIRST, result="OK", reason="r") == "RECHECK_TOO_EARLY"
     city.clock.advance(timedelta(days=90))
@@ -93,12 +103,28 @@ def test_late_does_not_ease_and_lateness_is_told(city: City) -> None:
     assert city.outbox(f"rectification/{case.id}")[1].type == "supervision.rectification.overdue.v1"
 
 
+def test_people_are_told_of_an_overdue_one_until_it_is_submitted(city: City) -> None:
+    case = planned(city, city.verified())
+    ref, told = f"rectification/{case.id}", outbox_events(city)
+    (armed,) = (
+        event for event in told if (event.data.get("ref"), event.data.get("kind")) == (ref, "rectification.due")
+    )
+    assert not armed.data["acts"]
+
+    def settled() -> list[str]:
+        return [event.data["state"] for event in city.outbox(armed.subject) if ".settled." in event.type]
+
+    city.clock.advance(timedelta(days=40))
+    city.fire()
+    assert (settled(), awaited(city, case)) == ([], {})
+    submitted(city, case)
+    assert settled() == ["SATISFIED"]
+
+
 def test_a_rejected_one_is_submitted_anew_within_the_same_period(city: City) -> None:
     case = submitted(city, planned(city, city.verified()))
     case = city.take(city.rectifications, case, "reject", RECORDER, {"reason": "佐证不足"})[0]
-    armed = tables.deadlines
-    (row,) = city.rows(armed, armed.c.ref == f"rectification/{case.id}", armed.c.state == "ARMED")
-    assert row.due_at.date() == case.due + timedelta(days=1)
+    assert awaited(city, case) == dict.fromkeys(("rectification.due", "rectification.lapse"), case.due)
     assert submitted(city, case).in_time
 
 
@@ -108,9 +134,7 @@ def test_the_period_is_extended_once(city: City) -> None:
     assert code(city, case, "extend", HEAD, reason="r") == "FORBIDDEN"
     case = city.take(city.rectifications, case, "extend", RECORDER, {"reason": "汛期停工"})[0]
     assert case.due == due + timedelta(days=15)
-    armed = tables.deadlines
-    (row,) = city.rows(armed, armed.c.ref == f"rectification/{case.id}", armed.c.state == "ARMED")
-    assert row.due_at.date() == case.due + timedelta(days=1)
+    assert awaited(city, case) == dict.fromkeys(("rectification.due", "rectification.lapse"), case.due)
     assert code(city, case, "extend", RECORDER, reason="r") == "EXTENSION_LIMIT"
 
 

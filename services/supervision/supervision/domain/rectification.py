@@ -196,6 +196,12 @@ def accept(step: Step) -> None:
     case.recheck_due = step.rule("rectification.recheck_after").last_day(case.accepted_on).day
 
 
+def recheck_opens(step: Step) -> datetime | None:
+    """Return from when the time for the recheck runs: the first day on which it can say that it lasts."""
+    case: Rectification = step.case
+    return None if case.recheck_due is None else _midnight(case.recheck_due)
+
+
 def lapse(step: Step) -> None:
     """Note that the period is over and nothing satisfactory was submitted."""
     case: Rectification = step.case
@@ -220,10 +226,13 @@ _OFFICE: Final[Mapping[str, Reach]] = {"SUPO": Reach.OFFICE}
 _UNIT: Final[Mapping[str, Reach]] = {"UNITHEAD": Reach.UNIT, "UNITHR": Reach.UNIT}
 _EVENT: Final = "supervision.rectification.{}.v1"
 DUE: Final = "rectification.due"
+LAPSE: Final = "rectification.lapse"
 RECHECK: Final = "rectification.recheck"
-_PERIOD: Final = (
-    Arm(kind=DUE, rule="rectification.period", then="lapse", warn="deadline.warning", start=first_period),
-    Arm(kind=DUE, rule="rectification.extension", then="lapse", warn="deadline.warning", start=extension),
+# Two deadlines at one time: that it lapsed is noted by the system, and people are told of it until they submit.
+_PERIOD: Final = tuple(
+    Arm(kind=kind, rule=rule, then=then, warn=warn, start=start)
+    for rule, start in (("rectification.period", first_period), ("rectification.extension", extension))
+    for kind, then, warn in ((DUE, None, "deadline.warning"), (LAPSE, "lapse", None))
 )
 
 RECTIFICATION: Final = CaseType(
@@ -272,7 +281,7 @@ RECTIFICATION: Final = CaseType(
                 effect=submit,
                 event=_EVENT.format("submitted"),
                 mandatory=False,
-                closes=(DUE,),
+                closes=(DUE, LAPSE),
             ),
             "accept": Action(
                 zh="验收",
@@ -281,7 +290,11 @@ RECTIFICATION: Final = CaseType(
                 effect=accept,
                 event=_EVENT.format("accepted"),
                 mandatory=False,
-                arms=(Arm(kind=RECHECK, rule="rectification.recheck_after", warn="deadline.warning"),),
+                arms=(
+                    Arm(
+                        kind=RECHECK, rule="rectification.recheck_period", warn="deadline.warning", start=recheck_opens
+                    ),
+                ),
             ),
             "reject": Action(
                 zh="退回",
@@ -306,7 +319,7 @@ RECTIFICATION: Final = CaseType(
                 not_after=("accept",),
                 reason=True,
             ),
-            "cancel": Action(zh="取消", en="cancel with its finding", closes=(DUE, RECHECK)),
+            "cancel": Action(zh="取消", en="cancel with its finding", closes=(DUE, LAPSE, RECHECK)),
         }
     ),
 )
