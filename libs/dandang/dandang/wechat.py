@@ -105,7 +105,10 @@ class Platform:
         draft = self.drafts.pop(body["media_id"], None)
         if draft is None:
             return _error(40007, "invalid media_id")
-        article_id, publish_id = f"a-{secrets.token_hex(6)}", str(100000000 + len(self.publishing))
+        # Named after who sent it, so that what people do brings the same names each time.
+        source = str(draft.get("content_source_url", "")).partition("id=")[2]
+        again = sum(each.startswith(f"a-{source}.") for each in self.publishing.values())
+        article_id, publish_id = f"a-{source}.{again + 1}", str(100000000 + len(self.publishing))
         article = {**draft, "url": f"https://mp.weixin.qq.com/s/{article_id}", "is_deleted": False}
         (self.unseen if self.unfinished else self.articles)[article_id] = article
         self.publishing[publish_id] = article_id

@@ -1,7 +1,7 @@
 """What happens in the year: all lines, in their order."""
 
 from dandang.slice.story import Story
-from dandang.year.lines import departments, duty, recalls
+from dandang.year.lines import bulletins, departments, duty, inspections, recalls
 from dandang.year.people import People
 from dandang.year.play import Days, on
 from dandang.year.stage import Stage
@@ -13,8 +13,12 @@ BEGIN = on(YEAR, 1, 2)
 
 def lines(stage: Stage, everybody: People, story: Story, share: float) -> list[tuple[str, Days]]:
     """Return every line of the year. `share` says how much of the city's trouble is played: 1 is all of it."""
+    inspected = inspections.visits(everybody, share)
+    spring = [visit for name, visit in inspected.items() if name.startswith("spring")]
     return [
         ("slice", the_slice(story)),
+        *inspections.lines(stage, everybody, inspected),
+        *bulletins.lines(stage, spring, share),
         *duty.lines(stage, everybody, share),
         *departments.lines(stage),
         *recalls.lines(stage, everybody, share),

@@ -32,6 +32,7 @@ EDUCATION: Final = _officer("org-edu", "组织部 干部教育科", "Organisatio
 DISCIPLINE: Final = _officer("disc-1", "纪委监委 承办人", "Discipline commission", _DISCIPLINE, "DISC")
 DISCIPLINE_SECOND: Final = _officer("disc-2", "纪委监委 审理人", "Discipline commission, B", _DISCIPLINE, "DISC")
 COMMITTEE: Final = Person("comm-1", "部务会 常委会", "The committee", ("COMM",), everywhere=True)
+COMMITTEE_SECOND: Final = Person("comm-2", "部务会 副主任委员", "The committee, B", ("COMM",), everywhere=True)
 MEDIA: Final = _officer("media-1", "宣传部 新闻科", "Publicity", _PUBLICITY, "MEDIA")
 TRAINER: Final = _officer("trainer-1", "党校 教员", "Party school: trainer", _SCHOOL, "TRAINER")
 

@@ -1,0 +1,42 @@
+"""Rectifications (S7) as the year needs them: planned and submitted by a unit, accepted and rechecked by the supervision office."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from dandang.slice import cast
+from dandang.slice.cast import Person
+from dandang.year.people import Member
+from dandang.year.stage import Case, Line
+
+PLAN: Final = "整改方案(虚构):明确责任人,倒排工期,逐项销号。"
+REPORT: Final = "整改报告(虚构):所列事项已逐项完成,附佐证。"
+ACCEPTED: Final = "现场核验,整改到位(虚构)。"
+LASTING: Final = "九十日后复查,未见反弹(虚构)。"
+
+
+@dataclass(frozen=True, slots=True)
+class Rectification:
+    """What a unit does about a finding: `head` plans and submits, `owner` answers for it."""
+
+    line: Line
+    finding: Case
+    owner: Member
+    head: Person
+
+    def plan(self) -> Case:
+        """Have the unit plan it, within five working days after the finding is verified or reopened."""
+        form = {"finding": self.finding.id, "owner": self.owner.cadre, "plan": PLAN}
+        return self.line.open(self.head, "supervision", "rectifications", **form)
+
+    def submit(self, case: Case) -> None:
+        """Have the unit submit what was done, with its proof."""
+        proof = self.line.evidence(self.head, "supervision", f"{self.line.name} rectified")
+        self.line.take(self.head, case, "submit", report=REPORT, proof=[proof])
+
+    def accept(self, case: Case) -> None:
+        """Have the supervision office accept it."""
+        self.line.take(cast.INSPECTOR, case, "accept", reason=ACCEPTED)
+
+    def recheck(self, case: Case, result: str = "OK", reason: str = LASTING) -> None:
+        """Have somebody else look whether it lasts."""
+        self.line.take(cast.FIRST, case, "recheck", result=result, reason=reason)
