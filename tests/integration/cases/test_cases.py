@@ -193,6 +193,18 @@ def test_two_different_people_must_confirm_the_same_content(units: Units, cases:
     assert events[0].rulepack == "TOY-2024@1"
 
 
+def test_who_confirmed_may_confirm_something_else_instead(units: Units, cases: Cases) -> None:
+    """A slip of the first would bar the step for ever, where no other step leads on from the state."""
+    case = opened(units, cases)
+    taken(units, cases, case, "submit", CLERK)
+    taken(units, cases, case, "approve", BOARD, {"grade": "B"})
+    first, events = taken(units, cases, case, "approve", BOARD, {"grade": "A"})
+    assert (first.state, first.version, events) == ("SUBMITTED", 4, [])
+    assert refused(units, cases, case, "approve", OTHER, form={"grade": "B"}).code == "APPROVAL_DIFFERS"
+    second, _ = taken(units, cases, case, "approve", OTHER, {"grade": "A"})
+    assert second.state == "APPROVED"
+
+
 def test_another_step_makes_a_confirmation_void(units: Units, cases: Cases) -> None:
     case = opened(units, cases)
     taken(units, cases, case, "submit", CLERK)

@@ -319,12 +319,20 @@ class Cases:
         return approvals
 
     def _seen_by_enough(self, uow: UnitOfWork, step: Step, action: Action) -> bool:
-        """Record this actor's consent; say whether with it enough people have consented to the same content."""
+        """Record this actor's consent; say whether with it enough people have consented to the same content.
+
+        Who has consented may consent to something else: what was confirmed before is void then.
+        """
         session, case = uow.session, step.case
-        approvals = self._refuse_same_eyes(session, step, action)
         # Each gives the reason in words of their own; all else must be the same.
         confirmed = {name: value for name, value in step.form.items() if name != "reason"}
         content = hashlib.sha256(orjson.dumps(confirmed, default=str, option=orjson.OPT_SORT_KEYS)).digest()
+        given = case_approvals.c
+        of_step = given.case_id == case.id, given.action == step.action
+        own = session.scalar(select(given.content).where(*of_step, given.actor == step.actor.subject))
+        if own is not None and own != content:
+            session.execute(delete(case_approvals).where(*of_step))
+        approvals = self._refuse_same_eyes(session, step, action)
         if any(approval.content != content for approval in approvals):
             raise Refusal(
                 "APPROVAL_DIFFERS",
