@@ -1,7 +1,17 @@
 """What happens in the year: all lines, in their order."""
 
 from dandang.slice.story import Story
-from dandang.year.lines import bulletins, departments, duty, inspections, recalls
+from dandang.year.lines import (
+    adjustments,
+    bulletins,
+    case_holds,
+    departments,
+    duty,
+    inspections,
+    measures,
+    recalls,
+    sanctions,
+)
 from dandang.year.people import People
 from dandang.year.play import Days, on
 from dandang.year.stage import Stage
@@ -15,6 +25,7 @@ def lines(stage: Stage, everybody: People, story: Story, share: float) -> list[t
     """Return every line of the year. `share` says how much of the city's trouble is played: 1 is all of it."""
     inspected = inspections.visits(everybody, share)
     spring = [visit for name, visit in inspected.items() if name.startswith("spring")]
+    punished, held = sanctions.call(everybody, share), case_holds.call(everybody)
     return [
         ("slice", the_slice(story)),
         *inspections.lines(stage, everybody, inspected),
@@ -22,6 +33,10 @@ def lines(stage: Stage, everybody: People, story: Story, share: float) -> list[t
         *duty.lines(stage, everybody, share),
         *departments.lines(stage),
         *recalls.lines(stage, everybody, share),
+        *measures.lines(stage, everybody, share),
+        *adjustments.lines(stage, everybody, share),
+        *sanctions.lines(stage, punished),
+        *case_holds.lines(stage, held),
     ]
 
 

@@ -33,6 +33,10 @@ DISCIPLINE: Final = _officer("disc-1", "纪委监委 承办人", "Discipline com
 DISCIPLINE_SECOND: Final = _officer("disc-2", "纪委监委 审理人", "Discipline commission, B", _DISCIPLINE, "DISC")
 COMMITTEE: Final = Person("comm-1", "部务会 常委会", "The committee", ("COMM",), everywhere=True)
 COMMITTEE_SECOND: Final = Person("comm-2", "部务会 副主任委员", "The committee, B", ("COMM",), everywhere=True)
+APPEALS: Final = _officer("org-appeal-1", "组织部 复核员甲", "Organisation: reviews", _ORGANISATION, "ORG.appeal")
+APPEALS_SECOND: Final = _officer(
+    "org-appeal-2", "组织部 复核员乙", "Organisation: reviews, B", _ORGANISATION, "ORG.appeal"
+)
 MEDIA: Final = _officer("media-1", "宣传部 新闻科", "Publicity", _PUBLICITY, "MEDIA")
 TRAINER: Final = _officer("trainer-1", "党校 教员", "Party school: trainer", _SCHOOL, "TRAINER")
 
@@ -89,10 +93,12 @@ class People:
         member = next(each for each in self.of(unit) if each.row.hr)
         return _acting(member, "UNITHR", "hr")
 
-    def call(self, count: int, *, county_level: bool | None = None, avoid: Iterable[str] = ()) -> list[Member]:
+    def call(
+        self, count: int, *, county_level: bool | None = None, party: bool = False, avoid: Iterable[str] = ()
+    ) -> list[Member]:
         """Return `count` members whom nobody called upon yet, spread over the units: no heads, and nobody for HR.
 
-        `county_level`: only those of rank 县处级 (deputies), or only those below; None: any.
+        `county_level`: only those of rank 县处级 (deputies), or only those below; None: any. `party`: only members of it.
         """
         allowed = set(self.in_play()) - SPARED - set(avoid)
         found: list[Member] = []
@@ -100,6 +106,8 @@ class People:
             if len(found) == count:
                 break
             if member.cadre in self._taken or member.place == 0 or member.row.hr or member.unit not in allowed:
+                continue
+            if party and not member.row.party_member:
                 continue
             if county_level is not None and member.row.rank.startswith("县处级") is not county_level:
                 continue
