@@ -1,21 +1,25 @@
 """Closing a year: the job that proposes all grades, and one hand-written script that leaves the same rows behind."""
 
+import json
+import os
+import subprocess
+import sys
 import time
 
 import psycopg2
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import sessionmaker
 
-from assessment.application.close_year import JOB, close_year, start_closing
-from citybus import jobs, migrations
+from assessment.application.close_year import start_closing
+from citybus import audit, jobs, migrations
 from citybus.cases import Actor
 from citybus.clock import SystemClock
 from citybus.database import engine
-from citybus.jobs import Runner
 from citybus.processes import migrations_of
 from citybus.unit_of_work import Context, Units
 
 YEAR = 2023
+SOURCE = "/city/420200/assessment"
 ASSESSOR = Actor("bench", frozenset({"ORG.assess"}), units=None, unit="OFFICE", person=None)
 CHUNK = 1000
 
@@ -140,24 +144,32 @@ def seed(dsn: str, count: int) -> None:
     connection.close()
 
 
-def by_job(dsn: str, count: int) -> float:
-    """Return the seconds in which the job proposes a year of `count`."""
+def by_job(dsn: str, count: int) -> tuple[float, float]:
+    """Return the seconds in which a process of its own proposes a year of `count`, and the most MiB that it took."""
     seed(dsn, count)
-    made = engine(dsn.replace("postgresql://", "postgresql+psycopg2://"), application="bench")
-    units = Units(sessionmaker(made, expire_on_commit=False), "/city/420200/assessment", SystemClock())
+    url = dsn.replace("postgresql://", "postgresql+psycopg2://")
+    made = engine(url, application="bench")
+    units = Units(sessionmaker(made, expire_on_commit=False), SOURCE, SystemClock())
     with units(Context("bench", ("ORG.assess",), "bench", "bench")) as uow:
         job = start_closing(uow, ASSESSOR, YEAR, "CADRE")
         uow.commit()
-    began = time.perf_counter()
-    Runner(made, units, {JOB: lambda run: close_year(run, chunk=CHUNK)}).run_one()
-    took = time.perf_counter() - began
+    process = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "tests.support.closing_process", url, SOURCE, str(CHUNK)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    told = json.loads(process.stdout.splitlines()[-1])
     with units(Context("bench", (), "bench", "bench")) as uow:
         done = jobs.find(uow.session, job)
-    made.dispose()
     if done is None or done.result != {"planned": count, "proposed": count, "left": 0}:
         raise RuntimeError(f"the job did not end as it should: {done}")
     _check(dsn, count)
-    return took
+    found = audit.verify(made)
+    made.dispose()
+    if not found.ok or found.entries < count:
+        raise RuntimeError(f"the audit trail is not whole: {found}")
+    return told["seconds"], told["memory"]
 
 
 def by_script(dsn: str, count: int) -> float:
