@@ -38,6 +38,7 @@ from dandang.local import process
 from dandang.local.database import LAPTOP
 from dandang.local.ports import choose
 from tests.benchmarks import probe, year
+from tests.benchmarks.effects import effects
 from tests.benchmarks.eligibility import eligibility
 from tests.benchmarks.peers import limit
 from tests.support.broker import Vhost, private_broker
@@ -49,6 +50,8 @@ BODY = "x" * 300
 CONTEXT = Context("bench", (), "bench", "bench")
 HTTP_THREADS = 8
 HTTP_SECONDS = 6.0
+EFFECTS = 5
+"""The cases of `tolerance.effects`, played one after the other in one city, whatever `--runs` says."""
 
 
 @dataclass
@@ -500,6 +503,10 @@ def measure(bench: Bench, runs: int, scale: float, only: set[str], *, linear: bo
         rows.append(Row("backlog.drain", seconds, "s", 60, {}, lower_is_better=True))
         rows.append(Row("worker.memory", late, "MiB", 150, {}, lower_is_better=True))
         rows.append(Row("worker.memory_growth", growth, "MiB", 10, {}, lower_is_better=True))
+    if wanted("tolerance.effects"):
+        console.print("  tolerance.effects")
+        took = statistics.median(effects(EFFECTS))
+        rows.append(Row("tolerance.effects", took, "s", 2, {}, lower_is_better=True))
     if wanted("eligibility.one") or wanted("eligibility.many"):
         stored, asked = int(1_000_000 * scale), max(10, int(10_000 * scale))
         one, all_at_once = median("eligibility", lambda: eligibility(bench.dsn("bench_eligibility"), stored, asked))

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,22 @@ class City:
         )
 
 
+@contextmanager
+def running_city() -> Iterator[City]:
+    """Bring a city up in a folder of its own and play the slice in it; take it down at the end."""
+    with scratch_folder("e2e") as folder:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(_OF_A_CITY)}
+        environment |= {"DANDANG_RUN_FOLDER": str(folder / "run"), "PYTHONPATH": os.pathsep.join(sys.path)}
+        made = City(RunFolder(Path(folder) / "run"), environment)
+        try:
+            up = made.command("up", "--detach")
+            assert up.returncode == 0, up.stdout + up.stderr
+            made.told = made.slice()
+            yield made
+        finally:
+            made.command("down", "--delete-data")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Look at the slice first, then play the scenarios, each of which sets the clock to its own days.
 
@@ -117,14 +134,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="package")
 def city() -> Iterator[City]:
     """A city that is up, in which the slice was played."""
-    with scratch_folder("e2e") as folder:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(_OF_A_CITY)}
-        environment |= {"DANDANG_RUN_FOLDER": str(folder / "run"), "PYTHONPATH": os.pathsep.join(sys.path)}
-        made = City(RunFolder(Path(folder) / "run"), environment)
-        try:
-            up = made.command("up", "--detach")
-            assert up.returncode == 0, up.stdout + up.stderr
-            made.told = made.slice()
-            yield made
-        finally:
-            made.command("down", "--delete-data")
+    with running_city() as made:
+        yield made

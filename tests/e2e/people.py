@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
-from dandang.slice import cast
+from dandang.slice import cast, story
 from dandang.slice.cast import Person
 from tests.e2e.conftest import City
 from tests.support.waiting import eventually
@@ -88,8 +88,12 @@ class People:
         self.take(who, "notification", path, "open")
         self.take(who, "notification", path, "sign")
 
-    def verified_finding(self, who: Person, facts: str, occurred_on: str) -> str:
-        """Have a finding of severity 3 recorded against `who` alone, served, answered and verified; return its id."""
+    def verified_finding(self, who: Person, facts: str, occurred_on: str, direct: Person | None = None) -> str:
+        """Have a finding of severity 3 recorded, served, answered and verified; return its id.
+
+        `who` is held responsible in the lead, `direct`, if there is one, in direct charge.
+        """
+        responsible = {"LEAD": who} | ({"DIRECT": direct} if direct else {})
         digest = self.upload(cast.INSPECTOR, "supervision", "/evidence", f"%PDF-1.7 {facts}".encode())
         finding = self.post(
             cast.INSPECTOR,
@@ -102,14 +106,16 @@ class People:
             facts=facts,
             severity=3,
             occurred_on=occurred_on,
-            responsible=[{"cadre": who.cadre, "role": "LEAD"}],
+            responsible=[{"cadre": person.cadre, "role": role} for role, person in responsible.items()],
             evidence=[digest],
         )["id"]
         path = f"/findings/{finding}"
         self.take(cast.INSPECTOR, "supervision", path, "notify")
-        self.sign(who, f"finding/{finding}", "FINDING_NOTICE")
+        for person in responsible.values():
+            self.sign(person, f"finding/{finding}", "FINDING_NOTICE")
         self.until(lambda: self.get(cast.FIRST, "supervision", path)["served_on"], "the finding is served")
-        self.take(who, "supervision", path, "plea", text="陈述(虚构)。")
+        for person in responsible.values():
+            self.take(person, "supervision", path, "plea", text="陈述(虚构)。")
         for officer in (cast.FIRST, cast.SECOND):
             self.take(officer, "supervision", path, "verify", reason="属实(虚构)")
         return str(finding)
@@ -123,6 +129,46 @@ class People:
         """Return what binds a cadre's grade of a year: kind, reason and grade of each constraint."""
         found = self.get(cast.RECORDS, "assessment", f"/cadres/{who.cadre}/constraints?year={year}")
         return [(each["kind"], each["reason_code"], each["grade"]) for each in found["constraints"]]
+
+    def mitigated(self, lead: Person, finding: str, decided_at: str, served_at: str) -> str:
+        """Have the lead ask, two verify, six of a panel of seven vote for mitigation, and the decision served.
+
+        The city's clock is set to either instant on the way. Returns the case's id.
+        """
+        ids = self.city.told["ids"]
+        digest = self.upload(lead, "incentive", "/evidence", f"%PDF-1.7 minutes about {finding}".encode())
+        made = self.post(
+            lead,
+            "incentive",
+            "/tolerance-cases",
+            finding=finding,
+            applicant="CADRE",
+            circumstance=2,
+            statement="先行先试,经集体研究(虚构)。",
+            evidence=[digest],
+        )["id"]
+        path = f"/tolerance-cases/{made}"
+        self.take(lead, "incentive", path, "file")
+        self.take(cast.ACCEPTOR, "incentive", path, "accept")
+        verifiers = [
+            {"subject": each.subject, "cadre": ids[f"verifier-{n}"]} for n, each in enumerate(cast.VERIFIERS, start=1)
+        ]
+        self.take(cast.ACCEPTOR, "incentive", path, "assign", verifiers=verifiers)
+        for verifier in cast.VERIFIERS:
+            self.take(
+                verifier, "incentive", path, "verify", factors=dict(story.SCORES), exclusions=[], reason="核实(虚构)"
+            )
+        self.at(decided_at)
+        votes = ["MITIGATE"] * 6 + ["DENY"]
+        panel = [
+            {"subject": f"panel-{n}", "cadre": ids[f"panel-{n}"], "vote": vote} for n, vote in enumerate(votes, start=1)
+        ]
+        for recorder in cast.RECORDERS:
+            self.take(recorder, "incentive", path, "decide", decision="MITIGATE", panel=panel, reason="程序规范(虚构)")
+        self.at(served_at)
+        self.sign(lead, f"tolerance/{made}", "TOLERANCE_DECISION")
+        self.until(lambda: self.get(cast.ACCEPTOR, "incentive", path)["state"] == "SERVED", "the decision is served")
+        return str(made)
 
     def events(self, service: str, subject: str) -> list[dict[str, Any]]:
         """Return what a service published about a subject, oldest first."""

@@ -7,7 +7,7 @@ from typing import Any
 import requests
 from docx import Document
 
-from dandang.slice import cast, story
+from dandang.slice import cast
 from dandang.slice.cast import Person
 from tests.e2e.conftest import City
 from tests.e2e.people import COLLEAGUE, COMMITTEE, DISCIPLINE, MEDIA, SUPERVISE, People
@@ -100,46 +100,6 @@ def deduction(people: People, lead: Person) -> Decimal:
     return Decimal(found["deduction"])
 
 
-def mitigate(people: People, lead: Person, finding: str) -> str:
-    """Have the lead ask in time, two verify, six of a panel of seven vote for mitigation, and the decision served."""
-    ids = people.city.told["ids"]
-    digest = people.upload(lead, "incentive", "/evidence", b"%PDF-1.7 scenario 4, the minutes of a decision")
-    made = people.post(
-        lead,
-        "incentive",
-        "/tolerance-cases",
-        finding=finding,
-        applicant="CADRE",
-        circumstance=2,
-        statement="先行先试,经集体研究(虚构)。",
-        evidence=[digest],
-    )["id"]
-    path = f"/tolerance-cases/{made}"
-    people.take(lead, "incentive", path, "file")
-    people.take(cast.ACCEPTOR, "incentive", path, "accept")
-    verifiers = [
-        {"subject": each.subject, "cadre": ids[f"verifier-{n}"]} for n, each in enumerate(cast.VERIFIERS, start=1)
-    ]
-    people.take(cast.ACCEPTOR, "incentive", path, "assign", verifiers=verifiers)
-    for verifier in cast.VERIFIERS:
-        people.take(
-            verifier, "incentive", path, "verify", factors=dict(story.SCORES), exclusions=[], reason="核实(虚构)"
-        )
-    people.at("2024-05-15T09:00")
-    votes = ["MITIGATE"] * 6 + ["DENY"]
-    panel = [
-        {"subject": f"panel-{n}", "cadre": ids[f"panel-{n}"], "vote": vote} for n, vote in enumerate(votes, start=1)
-    ]
-    for recorder in cast.RECORDERS:
-        people.take(recorder, "incentive", path, "decide", decision="MITIGATE", panel=panel, reason="程序规范(虚构)")
-    people.at("2024-05-16T09:00")
-    people.sign(lead, f"tolerance/{made}", "TOLERANCE_DECISION")
-    people.until(lambda: people.get(cast.ACCEPTOR, "incentive", path)["state"] == "SERVED", "the decision is served")
-    served = people.get(cast.ACCEPTOR, "incentive", path)
-    assert (served["served_on"], served["review_until"], served["factor"]) == ("2024-05-16", "2024-05-30", "0.5")
-    return str(made)
-
-
 def test_scenario_04_tolerance_after_publication(city: City) -> None:
     people = People(city)
     people.at("2024-04-25T09:00", back=True)
@@ -152,8 +112,10 @@ def test_scenario_04_tolerance_after_publication(city: City) -> None:
     article = publications(people, bulletin)["WECHAT"]["url"]
     assert TEXT in articles(city)[article]
     people.at("2024-05-08T09:00")
-    tolerance = mitigate(people, lead, finding)
+    tolerance = people.mitigated(lead, finding, decided_at="2024-05-15T09:00", served_at="2024-05-16T09:00")
     case, path = f"tolerance/{tolerance}", f"/tolerance-cases/{tolerance}"
+    served = people.get(cast.ACCEPTOR, "incentive", path)
+    assert (served["served_on"], served["review_until"], served["factor"]) == ("2024-05-16", "2024-05-30", "0.5")
 
     people.at("2024-05-31T09:00")
     prove(people, bulletin, "retract", "WITHDRAWING")
