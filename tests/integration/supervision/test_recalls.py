@@ -29,6 +29,7 @@ from tests.support.supervision import (
     City,
     cadre,
     officer,
+    outbox_events,
     texts_in_outbox,
 )
 
@@ -244,7 +245,12 @@ def test_missed_reports_warn_the_unit_and_are_wanted_still(city: City, recalls: 
 
 def test_a_report_in_time_leaves_nothing_to_miss(city: City, recalls: Recalls) -> None:
     case = recalls.observing()
+    told = outbox_events(city)
+    of_report = (f"recall/{case.id}", "recall.report_1")
+    (armed,) = (event for event in told if (event.data.get("ref"), event.data.get("kind")) == of_report)
     recalls.take(case, "report_month", UNITHEAD, month=case.reports[0]["month"], text="情况")
+    (settled,) = (event for event in city.outbox(armed.subject) if ".settled." in event.type)
+    assert settled.data["state"] == "SATISFIED"
     day = date.fromisoformat(case.reports[0]["due"]) + timedelta(days=1)
     before = city.again(case).version
     recalls.at(day.month, day.day, year=day.year)

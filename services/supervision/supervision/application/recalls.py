@@ -6,8 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, false, func, not_, or_, select, true
 
-from citybus import deadlines
-from citybus.cases import Actor, Cases, Reach, Step
+from citybus.cases import Actor, Cases, Reach, Step, warned
 from citybus.cases.perform import system_actor
 from citybus.errors import Refusal
 from citybus.freshness import require_fresh
@@ -233,7 +232,7 @@ def _after(cases: Cases, adjustments: Cases, uow: UnitOfWork, step: Step) -> Non
         _propose_adjustment(adjustments, uow, step)
     elif step.action == "report_month":
         kind = observation.REPORT_KINDS[observation.number_of(case, step.form["month"]) - 1]
-        deadlines.satisfy(uow.session, kind, RECALL.subject(case))
+        warned.satisfied(uow, cases, case, kind)
     elif step.action == "pass_phase" and training.has_passed(step):
         _go_on(cases, uow, case, "advance", f"phase {case.phases[-1]['phase']}")
     elif step.action == "fail" and training.is_exhausted(step):
