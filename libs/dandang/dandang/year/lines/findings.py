@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Sequence
 from datetime import date, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from citybus.calendar import Calendar
 from dandang.slice import cast
@@ -23,10 +23,10 @@ def working_days_after(day: date, count: int) -> date:
     return _CALENDAR.add_working_days(day, count).day
 
 
-def verified(
+def recorded(
     line: Line,
     who: Member,
-    noticed: date,
+    day: date,
     *,
     kind: str = "TASK_NOT_IMPLEMENTED",
     reason_codes: Sequence[str] = ("WEAK_EXECUTION",),
@@ -34,17 +34,12 @@ def verified(
     role: str = "LEAD",
     facts: str = "重点任务未按期落实(虚构)。",
     inspection: Case | None = None,
-    plea: bool = True,
     source: str = "AUDIT",
-) -> Acting:
-    """Have a finding recorded and notified on the day `noticed`, answered two days on, and verified after the window.
-
-    A generator of days that returns the finding: `finding = yield from verified(…)`. Without `plea` the time passes.
-    """
-    yield at(noticed)
-    digest = line.evidence(cast.INSPECTOR, "supervision", f"{line.name} {noticed}")
+) -> Case:
+    """Have a finding recorded with its evidence on `day`; nobody is told yet."""
+    digest = line.evidence(cast.INSPECTOR, "supervision", f"{line.name} {day}")
     origin = {"inspection": inspection.id} if inspection else {"source": source}
-    finding = line.open(
+    return line.open(
         cast.INSPECTOR,
         "supervision",
         "findings",
@@ -54,10 +49,20 @@ def verified(
         reason_codes=list(reason_codes),
         facts=facts,
         severity=severity,
-        occurred_on=(noticed - timedelta(days=3)).isoformat(),
+        occurred_on=(day - timedelta(days=3)).isoformat(),
         responsible=[{"cadre": who.cadre, "role": role}],
         evidence=[digest],
     )
+
+
+def verified(line: Line, who: Member, noticed: date, *, plea: bool = True, **told: Any) -> Acting:
+    """Have a finding recorded and notified on the day `noticed`, answered two days on, and verified after the window.
+
+    A generator of days that returns the finding: `finding = yield from verified(…)`. Without `plea` the time passes.
+    `told` is what `recorded` takes.
+    """
+    yield at(noticed)
+    finding = recorded(line, who, noticed, **told)
     line.take(cast.INSPECTOR, finding, "notify")
     line.sign(who.who, finding, "FINDING_NOTICE")
     line.until(cast.INSPECTOR, finding, lambda found: found["served_on"], "served")
