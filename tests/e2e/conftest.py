@@ -22,6 +22,7 @@ from tests.support.folders import scratch_folder
 
 _BEFORE_ANY_MOVE = "test_slice.py"
 _INTO_NEXT_YEAR = "test_scenario_01_full_recall_restored.py"
+_ALL_THAT_WAS_TOLD = "test_replay.py"
 _OF_A_CITY = ("CITY_", *(f"{service.upper()}_" for service in SERVICES))
 
 
@@ -120,12 +121,17 @@ def running_city() -> Iterator[City]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Look at the slice first, then play the scenarios, each of which sets the clock to its own days.
 
-    Last comes the one that goes into the next year: what the others ask for, as a subscription, ends with the year.
+    After them comes the one that goes into the next year: what the others ask for, as a subscription, ends with the year.
+    Last of all, what was told by then is replayed.
     """
     places = [place for place, item in enumerate(items) if item.path.parent == Path(__file__).parent]
     ordered = sorted(
         (items[place] for place in places),
-        key=lambda item: (item.path.name == _INTO_NEXT_YEAR, item.path.name != _BEFORE_ANY_MOVE),
+        key=lambda item: (
+            item.path.name == _ALL_THAT_WAS_TOLD,
+            item.path.name == _INTO_NEXT_YEAR,
+            item.path.name != _BEFORE_ANY_MOVE,
+        ),
     )
     for place, item in zip(places, ordered, strict=True):
         items[place] = item

@@ -40,6 +40,8 @@ class Digest:
 
     services: dict[str, str] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
+    tables: dict[str, dict[str, str]] = field(default_factory=dict)
+    """The hash of each table that holds a row, by service: where two hashes differ, these say in what."""
     _known: dict[str, str] = field(default_factory=dict)
 
     def add(self, service: str, connection: Connection) -> str:
@@ -52,10 +54,13 @@ class Digest:
             seen = {**labels, **self._known}
             labels = {row["id"]: _label(table, row, seen) for table, row in found if _is_id(row.get("id"))}
         seen = {**labels, **self._known}
-        said = sorted(_label(table, row, seen) for table, row in found)
+        said: dict[str, list[str]] = {}
+        for table, row in found:
+            said.setdefault(table, []).append(_label(table, row, seen))
         self._known = seen
-        self.rows[service] = len(said)
-        self.services[service] = hashlib.sha256("\n".join(said).encode()).hexdigest()
+        self.rows[service] = len(found)
+        self.tables[service] = {table: _hash(labels) for table, labels in said.items()}
+        self.services[service] = _hash(label for each in said.values() for label in each)
         return self.services[service]
 
 
@@ -71,6 +76,10 @@ def _rows(connection: Connection, table: str, columns: Iterable[str]) -> list[di
     listed = ", ".join(f'"{column}"' for column in columns)
     chosen = text(f'SELECT row_to_json(said) FROM (SELECT {listed} FROM "{table}") AS said')
     return list(connection.execute(chosen).scalars())
+
+
+def _hash(labels: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(sorted(labels)).encode()).hexdigest()
 
 
 def _is_id(value: Any) -> bool:

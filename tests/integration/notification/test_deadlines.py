@@ -175,6 +175,26 @@ def test_an_end_that_comes_before_its_beginning_counts(city: City) -> None:
     assert told_of(city, case_of(city, end)) == []
 
 
+def test_whom_it_concerns_is_what_its_owner_said_last(city: City) -> None:
+    end = {"state": "SATISFIED", "units": [BUREAU], "persons": [DIRECT]}
+    both = armed(city, units=[], persons=[LEAD])
+    city.receive(event(city, "settled", both.id, **end))
+    alone = event(city, "settled", **end)
+    city.receive(alone)
+    told, only = city.again(both), case_of(city, alone)
+    assert (told.units, told.persons) == (only.units, only.persons) == ([BUREAU], [DIRECT])
+
+
+def test_whom_it_concerns_anew_is_warned_anew(city: City) -> None:
+    case = armed(city)
+    at(city, 13)
+    city.receive(event(city, "armed", case.id, persons=[DIRECT]))
+    assert (city.again(case).state, city.again(case).persons) == ("ARMED", [DIRECT])
+    at(city, 14)
+    assert sees(city, case, cadre(DIRECT))
+    assert not sees(city, case, cadre(LEAD))
+
+
 def test_our_own_deadlines_come_the_same_way(city: City) -> None:
     delivery = city.sent()
     [own] = [

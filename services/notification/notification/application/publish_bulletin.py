@@ -2,12 +2,14 @@
 
 import hashlib
 from collections.abc import Mapping
+from datetime import date
 from typing import Any, Final
 
 from sqlalchemy import select
 
 from citybus.cases import Cases
 from citybus.cases.perform import system_actor
+from citybus.clock import ZONE
 from citybus.envelope import Event
 from citybus.ids import new_id
 from citybus.unit_of_work import UnitOfWork
@@ -29,13 +31,13 @@ def publish_bulletin(publications: Cases, uow: UnitOfWork, event: Event, data: M
 def note_published(publications: Cases, uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
     """Show the bulletin to the public: it stands on all its channels."""
     row = _keep(uow, event, data, "PUBLISHED")
-    row.published_on = row.published_on or uow.clock.today()
+    row.published_on = row.published_on or _day(event)
 
 
 def correct_bulletin(publications: Cases, uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
     """Have the corrected text posted on each channel of the bulletin, after what is said about the correction."""
     row = _keep(uow, event, data, "CORRECTED")
-    row.correction_text, row.corrected_on = data["correction_text"] or "", uow.clock.today()
+    row.correction_text, row.corrected_on = data["correction_text"] or "", _day(event)
     told = "\n\n".join(each for each in (row.correction_text, data["text"]) if each)
     _each(publications, uow, row.id, "correct", {"title": data["title"], "text": told})
 
@@ -43,19 +45,19 @@ def correct_bulletin(publications: Cases, uow: UnitOfWork, event: Event, data: M
 def withdraw_bulletin(publications: Cases, uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
     """Take the bulletin from the public page at once, and have it taken from each channel with the correction text."""
     row = _keep(uow, event, data, "WITHDRAWING")
-    _empty(uow, row)
+    _empty(row, event)
     _each(publications, uow, row.id, "withdraw", {"title": data["title"], "text": data["correction_text"]})
 
 
 def note_withdrawn(publications: Cases, uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
     """Note that the bulletin stands on no channel any more."""
-    _empty(uow, _keep(uow, event, data, "WITHDRAWN"))
+    _empty(_keep(uow, event, data, "WITHDRAWN"), event)
 
 
 def expire_bulletin(publications: Cases, uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
     """Depersonalise: its text is shown and kept no longer; what can be taken away is. What was printed stays printed."""
     row = _keep(uow, event, data, "EXPIRED")
-    _empty(uow, row)
+    _empty(row, event)
     for case in _publications(uow, row.id):
         if case.channel in PRESS:
             _take(publications, uow, case, "expire", {})
@@ -79,10 +81,15 @@ def _keep(uow: UnitOfWork, event: Event, data: Mapping[str, Any], state: str) ->
     return row
 
 
-def _empty(uow: UnitOfWork, row: BulletinRow) -> None:
+def _empty(row: BulletinRow, event: Event) -> None:
     """Keep no word of the bulletin."""
     row.title = row.text = row.correction_text = ""
-    row.ended_on = row.ended_on or uow.clock.today()
+    row.ended_on = row.ended_on or _day(event)
+
+
+def _day(event: Event) -> date:
+    """Return the day of what an event tells, on whichever day it comes."""
+    return event.time.astimezone(ZONE).date()
 
 
 def _publications(uow: UnitOfWork, bulletin: str) -> list[PublicationRow]:

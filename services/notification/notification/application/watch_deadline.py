@@ -7,6 +7,7 @@ from citybus.cases import Cases
 from citybus.cases.perform import system_actor
 from citybus.envelope import Event
 from citybus.unit_of_work import UnitOfWork
+from notification.domain.deadline import told
 from notification.persistence.models import DeadlineRow
 
 SERVICE: Final = "notification"
@@ -24,12 +25,12 @@ def watch_deadline(deadlines: Cases, uow: UnitOfWork, event: Event, data: Mappin
     if case is None:
         form = {**data, "service": event.type.partition(".")[0]}
         case = deadlines.open(uow, actor, form, deadline)
-    elif data["state"] == "ARMED" and data["due_at"] != case.due_at:
+    elif data["state"] == "ARMED" and any(getattr(case, name) != value for name, value in told(data).items()):
         _take(deadlines, uow, case, "move", data)
     if data["state"] == "FIRED":
         _take(deadlines, uow, case, "breach", {})
     if data["state"] in _OVER:
-        _take(deadlines, uow, case, _OVER[data["state"]], {})
+        _take(deadlines, uow, case, _OVER[data["state"]], data)
 
 
 def _take(deadlines: Cases, uow: UnitOfWork, case: DeadlineRow, action: str, form: Mapping[str, Any]) -> None:

@@ -104,17 +104,29 @@ def arm(step: Step) -> None:
     case: Watched = step.case
     form = step.form
     case.service, case.kind, case.ref = form["service"], form["kind"], form["ref"]
-    case.title_zh, case.title_en = form["zh"], form["en"]
-    case.acts, case.disclosed = form["acts"], form["disclosed"]
-    case.units, case.persons, case.offices = list(form["units"]), list(form["persons"]), list(form["offices"])
     move(step)
 
 
 def move(step: Step) -> None:
-    """Begin anew with the time as it is now."""
-    case: Watched = step.case
-    case.due_at, case.warn_at = step.form["due_at"], step.form["warn_at"]
-    case.level, case.light = Level.NOBODY, Light.NONE
+    """Begin anew with the time, and with those whom it concerns, as they are now."""
+    for name, value in told(step.form).items():
+        setattr(step.case, name, value)
+    _tell(step, Level.NOBODY, Light.NONE)
+
+
+def told(form: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what its owner says of a deadline each time, by the names that it has here."""
+    return {
+        "title_zh": form["zh"],
+        "title_en": form["en"],
+        "acts": form["acts"],
+        "disclosed": form["disclosed"],
+        "units": list(form["units"]),
+        "persons": list(form["persons"]),
+        "offices": list(form["offices"]),
+        "due_at": form["due_at"],
+        "warn_at": form["warn_at"],
+    }
 
 
 def warn(step: Step) -> None:
@@ -143,8 +155,8 @@ def give_card(step: Step) -> None:
 
 
 def put_out(step: Step) -> None:
-    """Put the light out; nobody has to be told any more."""
-    _tell(step, Level.NOBODY, Light.NONE)
+    """Put the light out; nobody has to be told any more. What its owner said last is kept."""
+    move(step)
 
 
 def warning_time(step: Step) -> datetime | None:
