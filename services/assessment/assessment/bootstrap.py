@@ -7,11 +7,12 @@ from typing import Final
 from flask import Flask
 from sqlalchemy.orm import sessionmaker
 
-from assessment.application import annual_rounds, close_year
+from assessment.application import annual_rounds, close_year, start_sheet
 from assessment.application.case_types import case_types
 from assessment.application.forget_uploads import forget_uploads
 from assessment.application.rulebook import Rulebook
 from assessment.application.run_import import run_import
+from assessment.application.run_sheet import run_sheet
 from assessment.application.start_import import JOB
 from assessment.entrypoints.http import blueprints
 from assessment.entrypoints.problems import PROBLEMS
@@ -77,6 +78,7 @@ def build(settings: ServingSettings) -> Service:
             JOB: lambda run: run_import(rulebook, vault, run),
             close_year.JOB: close_year.close_year,
             annual_rounds.JOB: lambda run: annual_rounds.run_round(cases, run),
+            start_sheet.JOB: lambda run: run_sheet(rulebook, vault, cases, run),
         }
         forget = Every(FORGET_SECONDS, "forget uploads", lambda: _forget(rulebook, units, settings.service))
         regular = (forget,)

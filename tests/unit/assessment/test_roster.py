@@ -232,6 +232,7 @@ def test_columns_have_their_letters(column: int, shown: str) -> None:
 
 def test_every_message_is_in_both_languages() -> None:
     filled = {"header": "姓名", "english": "name", "most": 9, "choices": "甲", "age": 18, "first": 2, "fields": "职务"}
+    filled |= {"least": 0, "sheets": "“单位”"}
     for zh, en in faults.MESSAGES.values():
         assert "{" not in zh.format(**filled)
         assert "{" not in en.format(**filled)

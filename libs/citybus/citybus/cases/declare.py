@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from functools import cached_property
 from typing import Any, Protocol
 
 from statemachine import StateMachine
@@ -182,7 +183,7 @@ class CaseType:
                 return target
         return None
 
-    @property
+    @cached_property
     def transitions(self) -> list[tuple[str, str, str]]:
         """Return all (state, action, state) of the machine in the order of their declaration."""
         return [

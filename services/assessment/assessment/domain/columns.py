@@ -1,4 +1,4 @@
-"""The two sheets of a roster workbook, their columns, and how a sheet's headers are understood."""
+"""The sheets of workbooks: the two of a roster with their columns, and how any sheet's headers are understood."""
 
 import re
 import unicodedata
@@ -143,10 +143,10 @@ def plain(text: str) -> str:
     return _BESIDE.sub("", unicodedata.normalize("NFKC", text)).casefold()
 
 
-def kind_of(sheet: str) -> SheetKind | None:
-    """Return what a sheet of this name holds; None if that cannot be told."""
+def kind_of(sheet: str, kinds: Sequence[SheetKind] = KINDS) -> SheetKind | None:
+    """Return which of `kinds` a sheet of this name is; None if that cannot be told."""
     wanted = plain(sheet)
-    for kind in KINDS:
+    for kind in kinds:
         if wanted in map(plain, (kind.zh, kind.en, *kind.also)):
             return kind
     return None

@@ -1,4 +1,4 @@
-"""What can be wrong with a roster workbook: a code, and what to do about it in Chinese and English."""
+"""What can be wrong with an uploaded workbook: a code, and what to do about it in Chinese and English."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from typing import Any, Final
 MESSAGES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "SHEET_MISSING": (
-            "没有“单位”或“干部”工作表，请使用模板。",
-            "There is neither a sheet 单位 nor a sheet 干部. Use the template.",
+            "没有{sheets}工作表，请使用模板。",
+            "There is no sheet {english}. Use the template.",
         ),
         "SHEET_UNKNOWN": (
-            "不认识该工作表，请改名为“单位”或“干部”，或将其删除。",
-            "This sheet is not known. Name it 单位 or 干部, or remove it.",
+            "不认识该工作表，请改名为{sheets}，或将其删除。",
+            "This sheet is not known. Name it {english}, or remove it.",
         ),
         "SHEET_REPEATED": ("同类工作表有两个。", "There are two sheets of this kind."),
         "NOTHING_TO_IMPORT": ("表中没有数据行。", "There is no row to import."),
@@ -43,6 +43,13 @@ MESSAGES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "ID_NUMBER_BIRTH": ("号码中的出生日期无效。", "The birth date in the number is not valid."),
         "ID_NUMBER_CHECK_DIGIT": ("校验码不符，请核对。", "The check digit is wrong. Compare with the document."),
         "BIRTH_MISMATCH": ("与身份号码中的出生日期不一致。", "It differs from the birth date in the identity number."),
+        "COUNT_FORMAT": ("应为 {least} 至 {most} 的整数。", "A whole number from {least} to {most} is wanted."),
+        "SCORE_FORMAT": ("应为 0 至 100 的分数。", "A score from 0 to 100 is wanted."),
+        "SUBJECT_ONE": (
+            "干部填公民身份号码，班子填单位代码，二者须且只须填一项。",
+            "Fill in the identity number of a cadre, or the unit code of a group: one of them.",
+        ),
+        "NOT_FOR_GROUP": ("班子没有平时考核，请留空。", "A group has no routine grades. Leave it empty."),
         "DATE_FORMAT": (
             "应为日期，如 2019-05-01 或 2019.05。",
             "A date is wanted, such as 2019-05-01 or 2019.05.",

@@ -8,6 +8,7 @@ from flask import Response, url_for
 
 from assessment.application import annual_rounds, duty_lists, indicators, queries, results
 from assessment.application import cadres as cadres_
+from assessment.application import run_sheet as sheets
 from assessment.application.appeals import grounds
 from assessment.application.case_types import CaseTypes, case_types
 from assessment.application.close_year import closing, start_closing
@@ -17,6 +18,8 @@ from assessment.application.queries import CADRE_READERS, IMPORTERS, RECORD_READ
 from assessment.application.record_facts import record_ballot, record_routine, record_talk
 from assessment.application.rulebook import Rulebook
 from assessment.application.start_import import start_import
+from assessment.application.start_sheet import start_sheet
+from assessment.domain.annual_sheet import sheet_kind, sheet_rules
 from assessment.domain.cadre import CADRE
 from assessment.domain.recorded import shown_classes
 from assessment.persistence.models import BallotSessionRow, RoundItemRow, RoundRow, RoutineGradeRow, TalkRow, UnitRow
@@ -45,6 +48,7 @@ from assessment.schemas.requests import (
     RoundForm,
     RoutineForm,
     SchemeQuery,
+    SheetUpload,
     TalkForm,
     UnitQuery,
 )
@@ -69,6 +73,7 @@ from assessment.schemas.responses import (
     RoundRefusal,
     RoundView,
     RoutineView,
+    SheetView,
     SummaryView,
     TalkView,
     UnitView,
@@ -117,6 +122,7 @@ _OF_UPLOAD = (
 )
 
 
+_OF_SHEET = ("id", "file_name", "sha256", "size", "fault_count", "uploaded_by", "uploaded_at", "ended_at")
 _OF_ROUND = ("id", "year", "subject_kind", "action", "planned", "started_by", "started_at")
 
 
@@ -146,6 +152,7 @@ def blueprints(rulebook: Rulebook, vault: Vault) -> tuple[Blueprint, ...]:
         _facts(rulebook),
         _closings(),
         _rounds(cases),
+        _sheets(rulebook, vault),
     )
 
 
@@ -627,6 +634,75 @@ def _rounds(cases: CaseTypes) -> Blueprint:
         return show(content, headers=found.headers())
 
     return routes
+
+
+def _sheets(rulebook: Rulebook, vault: Vault) -> Blueprint:
+    routes = Blueprint("annual_sheets", __name__, description="年度考核汇总表 sheets of a year")
+
+    @routes.post("/annual-sheets")
+    @requires(*RECORDERS)
+    @accepts("multipart/form-data", max_bytes=MOST_BYTES + _AROUND_FILE)
+    @routes.arguments(SheetUpload, location="files")
+    @routes.response(202, SheetView)
+    def upload(parts: Mapping[str, Any]) -> Response:
+        """Upload the filled-in sheet of a year; a job checks every row, then records and evaluates."""
+        file = parts["file"]
+
+        def work(uow: Any) -> Any:
+            file.stream.seek(0)
+            name, content = (file.filename or "")[:200], file.stream.read()
+            row = start_sheet(rulebook, vault, uow, caller(), file_name=name, content=content)
+            uow.session.flush()
+            location = url_for("annual_sheets.one", sheet_id=row.id)
+            return reply(_sheet_content(uow, row.id), status=202, location=location)
+
+        return command(work)
+
+    @routes.get("/annual-sheets/<uuid:sheet_id>")
+    @requires(*RECORDERS)
+    @routes.response(200, SheetView)
+    def one(sheet_id: Any) -> Response:
+        """Read how far a sheet is, and how it ended."""
+        with transaction() as uow:
+            return show(_sheet_content(uow, str(sheet_id)))
+
+    @routes.get("/annual-sheets/<uuid:sheet_id>/errors.xlsx")
+    @requires(*RECORDERS)
+    @routes.response(200, description="an .xlsx workbook")
+    def errors(sheet_id: Any) -> Response:
+        """Fetch what is wrong with a sheet: row, column, code, and what to do."""
+        with transaction() as uow:
+            faults = sheets.sheet_faults(uow, str(sheet_id), caller())
+            uow.commit()
+        return _workbook(write.fault_list(faults), f"汇总表错误清单-{sheet_id}.xlsx")
+
+    @routes.get("/annual-sheet-template.xlsx")
+    @requires(*RECORDERS)
+    @routes.response(200, description="an .xlsx workbook")
+    def template() -> Response:
+        """Fetch the sheet to be filled in, with today's classes, dimensions and choices."""
+        with transaction() as uow:
+            known = sheet_rules(rulebook.on(uow.clock.today()))
+        labels = {key: catalogue.zh for key, catalogue in known.catalogues.items()}
+        return _workbook(write.empty((sheet_kind(known),), labels), "年度考核汇总表模板.xlsx")
+
+    return routes
+
+
+def _sheet_content(uow: Any, sheet_id: str) -> Mapping[str, Any]:
+    """Return an upload of a sheet as it is shown."""
+    row, job = sheets.uploaded_sheet(uow, sheet_id, caller())
+    shown: Mapping[str, Any] = SheetView().dump(
+        {
+            **{name: getattr(row, name) for name in _OF_SHEET},
+            "state": row.state if row.ended_at else job.state,
+            "progress": job.progress,
+            "total": job.total,
+            "rows": {"new": row.rows_new, "same": row.rows_same, "refused": row.rows_refused},
+            "errors": url_for("annual_sheets.errors", sheet_id=row.id) if row.ended_at and row.fault_count else None,
+        }
+    )
+    return shown
 
 
 def _round_content(uow: Any, row: RoundRow) -> Mapping[str, Any]:

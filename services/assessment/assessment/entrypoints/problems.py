@@ -10,6 +10,7 @@ PROBLEMS: Final = (
     Kind("AMENDMENT_PENDING", 409, "已有一项调整尚未办结。", "An amendment is pending."),
     Kind("AMENDMENT_UNKNOWN", 422, "没有该处理结果。", "It cannot be amended to this."),
     Kind("AMEND_LIMIT", 422, "清单调整超出次数或期限。", "No more amendments, or too late in the year."),
+    Kind("ANNUAL_MISSING", 422, "本年度考核尚未建立。", "The subject's year is not being assessed yet."),
     Kind("ANNUAL_OPEN", 422, "年度考核尚未办结。", "The annual assessment is not final."),
     Kind("APPROVAL_DIFFERS", 422, "提交内容与前一位确认人不一致。", "It differs from what the other person confirmed."),
     Kind("APPROVAL_NOT_NEEDED", 422, "无需审批。", "No approval is needed."),

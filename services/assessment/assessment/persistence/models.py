@@ -488,6 +488,28 @@ class CloseItemRow(Base):
     taken: Mapped[bool] = mapped_column(Boolean)
 
 
+class AnnualSheetRow(Base):
+    """An upload of a year's sheet. `workbook` is sealed, and gone once the upload has ended; `faults` never repeat a cell."""
+
+    __tablename__ = "annual_sheets"
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    state: Mapped[str] = mapped_column(Text)
+    file_name: Mapped[str] = mapped_column(Text)
+    sha256: Mapped[str] = mapped_column(Text)
+    size: Mapped[int] = mapped_column(Integer)
+    workbook: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+    job_id: Mapped[str] = mapped_column(_ID)
+    uploaded_by: Mapped[str] = mapped_column(Text)
+    uploaded_at: Mapped[datetime] = mapped_column(_INSTANT)
+    ended_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    rows_new: Mapped[int] = mapped_column(Integer)
+    rows_same: Mapped[int] = mapped_column(Integer)
+    rows_refused: Mapped[int] = mapped_column(Integer)
+    fault_count: Mapped[int | None] = mapped_column(Integer)
+    faults: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True), deferred=True)
+
+
 class RoundRow(Base):
     """A round: one action of the annual assessment, asked for on everybody whom it waits for."""
 

@@ -30,6 +30,12 @@ class RosterUpload(Schema):
     file = fields.Raw(required=True, metadata={"type": "string", "format": "binary", "description": ".xlsx"})
 
 
+class SheetUpload(Schema):
+    """A filled-in sheet of a year."""
+
+    file = fields.Raw(required=True, metadata={"type": "string", "format": "binary", "description": ".xlsx"})
+
+
 class IdText(fields.UUID):
     """An id, kept as text: so it stands in the tables."""
 

@@ -603,6 +603,34 @@ class ClosingView(Schema):
     result = fields.Nested(ClosingOutcome, required=True, allow_none=True)
 
 
+class SheetRows(Schema):
+    """How many rows were recorded, stood already from the same file, and were refused because somebody acted in between."""
+
+    new = fields.Integer(required=True)
+    same = fields.Integer(required=True)
+    refused = fields.Integer(required=True)
+
+
+class SheetView(Schema):
+    """An upload of a year's sheet. `progress` of `total` steps are done; `errors` is where what is wrong is fetched."""
+
+    id = fields.String(required=True)
+    state = fields.String(
+        required=True, metadata={"enum": ["QUEUED", "RUNNING", "RECORDED", "PARTLY", "REJECTED", "FAILED"]}
+    )
+    progress = fields.Integer(required=True)
+    total = fields.Integer(required=True, allow_none=True)
+    file_name = fields.String(required=True)
+    sha256 = fields.String(required=True)
+    size = fields.Integer(required=True)
+    rows = fields.Nested(SheetRows, required=True)
+    fault_count = fields.Integer(required=True, allow_none=True)
+    errors = fields.String(required=True, allow_none=True)
+    uploaded_by = fields.String(required=True)
+    uploaded_at = fields.AwareDateTime(required=True)
+    ended_at = fields.AwareDateTime(required=True, allow_none=True)
+
+
 class CodeCount(Schema):
     """How many were refused with a code."""
 

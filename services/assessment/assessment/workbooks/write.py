@@ -31,20 +31,24 @@ _CATALOGUES: Final = sorted(
 
 def template(rules: Mapping[str, Any]) -> bytes:
     """Return the workbook to be filled in: a sheet of units, one of cadres, instructions, and the choices of `rules`."""
+    return empty(KINDS, {key: [entry["zh"] for entry in rules[key].values()] for key in _CATALOGUES})
+
+
+def empty(kinds: Sequence[SheetKind], labels: Mapping[str, Sequence[str]]) -> bytes:
+    """Return a workbook to be filled in: a sheet of each of `kinds`, instructions, and the labels of each catalogue."""
     output = io.BytesIO()
     with _book(output) as book:
         head = book.add_format({"bold": True, "bg_color": "#DDEBF7", "border": 1, "text_wrap": True, "valign": "top"})
         text = book.add_format({"num_format": "@"})
         ranges = {}
-        sheets = {kind: book.add_worksheet(kind.zh) for kind in KINDS}
-        _instruct(book.add_worksheet(_INSTRUCTIONS), book.add_format({"text_wrap": True, "valign": "top"}), head)
+        sheets = {kind: book.add_worksheet(kind.zh) for kind in kinds}
+        _instruct(kinds, book.add_worksheet(_INSTRUCTIONS), book.add_format({"text_wrap": True, "valign": "top"}), head)
         choices = book.add_worksheet(_CHOICES)
         choices.hide()
-        for place, key in enumerate(_CATALOGUES):
-            labels = [entry["zh"] for entry in rules[key].values()]
-            choices.write_column(0, place, labels)
+        for place, (key, values) in enumerate(labels.items()):
+            choices.write_column(0, place, values)
             letter = chr(ord("A") + place)
-            ranges[key] = f"={_CHOICES}!${letter}$1:${letter}${len(labels)}"
+            ranges[key] = f"={_CHOICES}!${letter}$1:${letter}${len(values)}"
         for kind, sheet in sheets.items():
             sheet.freeze_panes(1, 0)
             for place, column in enumerate(kind.columns):
@@ -138,7 +142,7 @@ def _validation(column: Column, ranges: Mapping[str, str]) -> dict[str, Any]:
         "input_title": f"{column.zh} {column.en}"[:32],
         "input_message": "\n".join(part for part in (column.note_zh, column.note_en, column.example) if part)[:255],
     }
-    if column.field == "categories":
+    if column.field in ("categories", "basis"):
         return {"validate": "any", **told}
     if column.catalogue:
         return {"validate": "list", "source": ranges[column.catalogue], "error_type": "warning", **told}
@@ -149,7 +153,7 @@ def _validation(column: Column, ranges: Mapping[str, str]) -> dict[str, Any]:
     return {"validate": "any", **told}
 
 
-def _instruct(sheet: Any, wrapped: Any, head: Any) -> None:
+def _instruct(kinds: Sequence[SheetKind], sheet: Any, wrapped: Any, head: Any) -> None:
     sheet.set_column(0, 0, 12)
     sheet.set_column(1, 1, 24)
     sheet.set_column(2, 4, 46)
@@ -157,7 +161,7 @@ def _instruct(sheet: Any, wrapped: Any, head: Any) -> None:
     for place, title in enumerate(titles):
         sheet.write_string(0, place, title, head)
     number = 1
-    for kind in (UNITS, CADRES):
+    for kind in kinds:
         for column in kind.columns:
             for place, value in enumerate(_told(kind, column)):
                 sheet.write_string(number, place, value, wrapped)
