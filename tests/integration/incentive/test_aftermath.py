@@ -8,6 +8,7 @@ import pytest
 from citybus import tables
 from citybus.errors import Refusal
 from citybus.ids import new_id
+from incentive.application.queries import effects
 from incentive.persistence.models import EffectRow
 from tests.support.incentive import (
     ACCEPTOR,
@@ -40,6 +41,12 @@ def steps(city: City, case: Any) -> dict[str, bool]:
     """Return the effects of a case, and which of them are done."""
     rows = city.rows(EffectRow.__table__, EffectRow.case_id == case.id)
     return {row.step: row.done_at is not None for row in rows}
+
+
+def complete(city: City, case: Any) -> bool:
+    """Say whether an officer reads that every effect of a case is done."""
+    with city.acting(ACCEPTOR) as uow:
+        return effects(city.cases, uow, case.id, ACCEPTOR).complete
 
 
 # ---- review
@@ -162,9 +169,11 @@ def test_a_fraud_is_revoked_by_two_after_notice_and_an_answer_and_the_weight_com
         f"RESTORED:DEDUCTION:{LEAD}": False,
     }
     assert set(city.deadlines(case)) == {"tolerance.effects"}
+    assert not complete(city, case)
     city.receive("supervision", city.weight_changed(case.finding_id, "2.0"))
     city.receive("assessment", *(city.deduction(each, {case.finding_id: "2.0"}) for each in (LEAD, DIRECT)))
     assert all(steps(city, case).values())
+    assert complete(city, case)
     assert city.deadlines(case) == {}
     assert SECRET not in texts_in_outbox(city)
 

@@ -1,16 +1,17 @@
 """The rules of the six batches (3.6) as tables of cases."""
 
-from datetime import date
+from datetime import date, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from citybus.clock import ZONE
 from citybus.errors import Refusal
 from incentive.domain.batch import age_structure, plan
 from incentive.domain.candidate import AboutBatch, CandidateFacts, age_on, criteria, slots_left
 from incentive.domain.gate import Annual, Standing
-from tests.support.incentive import SELECTOR, a_plan, step
+from tests.support.incentive import MONDAY, SELECTOR, a_plan, step
 
 DAY = date(2024, 3, 4)
 
@@ -21,9 +22,10 @@ def unmet(
     born: str = "1980-01-01",
     grades: dict[int, Any] | None = None,
     since: str = "2010-01-01",
+    at: datetime = MONDAY,
     **position: Any,
 ) -> list[str]:
-    """Return which criteria of a batch of `kind` in 2024 somebody does not meet on 4 March 2024."""
+    """Return which criteria of a batch of `kind` in 2024 somebody does not meet, on 4 March 2024 unless said otherwise."""
     specialty, external = position.pop("specialty", None), position.pop("external", None)
     annuals = {year: Annual(year, grade, settled=True) for year, grade in (grades or {}).items()}
     known = Standing({}, annuals, "U", date.fromisoformat(since))
@@ -32,9 +34,10 @@ def unmet(
     )
     made = {"level": None, "members_born": [], "public_institution": False}
     batch = AboutBatch("SELECTING", kind, 2024, {"P1": made | position})
-    return criteria(case, batch, known, step(case, actor=SELECTOR))
+    return criteria(case, batch, known, step(case, actor=SELECTOR, at=at))
 
 
+MAY_2025, MAY_2026 = (datetime(year, 5, 6, 9, tzinfo=ZONE) for year in (2025, 2026))
 GOOD = {2023: "EXCELLENT", 2022: "COMPETENT"}
 AGED = ["1968-01-01", "1970-01-01"]
 
@@ -47,7 +50,12 @@ AGED = ["1968-01-01", "1970-01-01"]
         ("a", {"born": "1983-03-05", "grades": GOOD, "level": "DEPUTY"}, []),
         ("a", {"born": "1983-03-04", "grades": GOOD, "level": "DEPUTY"}, ["AGE_LIMIT"]),
         ("a", {"grades": {2023: "COMPETENT", 2022: "COMPETENT"}, "level": "CHIEF"}, ["ANNUAL_RESULTS"]),
-        ("a", {"grades": {2023: "EXCELLENT"}, "level": "CHIEF"}, ["ANNUAL_RESULTS"]),
+        # The platform holds results from 2024 on: it asks for no earlier one but last year's.
+        ("a", {"grades": {2023: "EXCELLENT"}, "level": "CHIEF"}, []),
+        ("a", {"grades": {}, "level": "CHIEF"}, ["ANNUAL_RESULTS"]),
+        ("a", {"grades": {2024: "EXCELLENT"}, "level": "CHIEF", "at": MAY_2025}, []),
+        ("a", {"grades": {2024: "COMPETENT"}, "level": "CHIEF", "at": MAY_2025}, ["ANNUAL_RESULTS"]),
+        ("a", {"born": "1985-01-01", "grades": {2025: "EXCELLENT"}, "level": "CHIEF", "at": MAY_2026}, ["ANNUAL_RESULTS"]),
         ("a", {"grades": {2022: "EXCELLENT", 2021: "COMPETENT"}, "level": "CHIEF"}, []),
         ("a", {"grades": {2023: "EXCELLENT", 2022: "INCOMPETENT"}, "level": "CHIEF"}, ["ANNUAL_RESULTS"]),
         ("b", {"external": {"degree": "MASTER"}, "public_institution": True}, []),

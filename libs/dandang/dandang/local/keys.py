@@ -1,6 +1,7 @@
 """The key that signs tokens of the local city, and the public half that its services check them against."""
 
 import json
+import threading
 from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,12 @@ def token_keys(run: RunFolder) -> LocalKeys:
         run.secrets.put(signing.name, json.dumps(made.as_dict(private=True)))
     key = OKPKey.import_key(json.loads(signing.read_text(encoding="utf-8")))
     public = run.root / "jwks.json"
-    public.write_text(json.dumps(KeySet([key]).as_dict(private=False), indent=2) + "\n", encoding="utf-8")
+    told = json.dumps(KeySet([key]).as_dict(private=False), indent=2) + "\n"
+    if not public.exists() or public.read_text(encoding="utf-8") != told:
+        # Every service reads it: it is there whole, or not at all.
+        draft = public.with_name(f"{public.name}.{threading.get_ident()}")
+        draft.write_text(told, encoding="utf-8")
+        draft.replace(public)
     return LocalKeys(signing, public)
 
 

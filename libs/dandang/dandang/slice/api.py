@@ -124,18 +124,18 @@ def base_url(service: str) -> str:
     return f"http://{os.environ.get(f'{prefix}_HTTP_HOST', '127.0.0.1')}:{port}"
 
 
-def patiently(attempt: Callable[[], Answer], patience: float = PATIENCE) -> Answer:
+def patiently(attempt: Callable[[], Answer], patience: float = PATIENCE, wanted: str = "") -> Answer:
     """Return what `attempt` returns, made again and again while it is refused with what goes away by itself.
 
-    Raises Refused with the last refusal after `patience` seconds, or at once for any other; SliceFailed where a service
-    does not answer.
+    Raises Refused with the last refusal after `patience` seconds, or at once for any other, or with the code `wanted`;
+    SliceFailed where a service does not answer.
     """
     give_up = time.monotonic() + patience
     while True:
         try:
             return attempt()
         except Refused as refused:
-            if time.monotonic() > give_up or refused.code not in _PASSING | _NOT_THERE_YET:
+            if time.monotonic() > give_up or refused.code not in (_PASSING | _NOT_THERE_YET) - {wanted}:
                 raise
         except requests.ConnectionError as error:
             if time.monotonic() > give_up:

@@ -11,6 +11,7 @@ from dandang.year.lines import (
     measures,
     recalls,
     sanctions,
+    tolerances,
 )
 from dandang.year.people import People
 from dandang.year.play import Days, on
@@ -37,6 +38,7 @@ def lines(stage: Stage, everybody: People, story: Story, share: float) -> list[t
         *adjustments.lines(stage, everybody, share),
         *sanctions.lines(stage, punished),
         *case_holds.lines(stage, held),
+        *tolerances.lines(stage, everybody, share),
     ]
 
 

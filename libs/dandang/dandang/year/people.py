@@ -117,6 +117,15 @@ class People:
             raise ValueError(f"the city has only {len(found)} of {count} such cadres left")
         return found
 
+    def untouched(self) -> list[Member]:
+        """Return the members in play whom no line called upon, once all lines are made: no heads, and nobody for HR."""
+        allowed = set(self.in_play()) - SPARED
+        return [
+            each
+            for each in self._by_turns()
+            if each.cadre not in self._taken and each.place > 0 and not each.row.hr and each.unit in allowed
+        ]
+
     def _by_turns(self) -> Iterator[Member]:
         """Yield members of one unit after another, so that no unit has all the trouble."""
         ordered = sorted(self.members, key=lambda each: each.place)  # stable: by unit within a place

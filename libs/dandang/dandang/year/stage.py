@@ -88,6 +88,8 @@ class Line:
     stage: Stage
     name: str
     _taken: int = field(default=0, init=False)
+    _wanted: str = field(default="", init=False)
+    """The code with which the next step is to be refused: nobody waits for that to go away."""
 
     def open(self, who: Person, service: str, collection: str, **body: Any) -> Case:
         """Have `who` open a case. Raises Refused."""
@@ -102,7 +104,8 @@ class Line:
             return patiently(
                 lambda: self.stage.api.post(
                     who, service, path, None if file else body, key=step, correlation=self._correlation, file=file
-                )
+                ),
+                wanted=self._wanted,
             ).content
 
         return self._step(send)
@@ -123,7 +126,7 @@ class Line:
                     correlation=self._correlation,
                 )
 
-            return patiently(attempt).content
+            return patiently(attempt, wanted=self._wanted).content
 
         return self._step(send)
 
@@ -133,12 +136,15 @@ class Line:
         step = self._name()
 
         def send() -> Any:
+            self._wanted = code
             try:
                 attempt()
             except Refused as refused:
                 if refused.code != code:
                     raise
                 return {"code": code, "told": str(refused)}
+            finally:
+                self._wanted = ""
             raise SliceFailed(f"{self.name}: 应被拒绝 / should have been refused: {code}")
 
         found: Mapping[str, Any] = self.stage.keep(step, send)

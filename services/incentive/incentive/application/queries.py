@@ -46,8 +46,12 @@ def effects(tolerances: Cases, uow: UnitOfWork, case_id: str, actor: Actor) -> E
     found = select(EffectRow).where(EffectRow.case_id == case.id).order_by(EffectRow.step.desc())
     if not _as_officer(case, actor):
         found = found.where(or_(EffectRow.cadre.is_(None), EffectRow.cadre == actor.person))
-    armed = select(deadlines.c.due_at, deadlines.c.state).where(
-        deadlines.c.kind == EFFECTS, deadlines.c.ref == f"tolerance/{case.id}"
+    # A revocation has a limit of its own, after that of the effects which it takes back.
+    armed = (
+        select(deadlines.c.due_at, deadlines.c.state)
+        .where(deadlines.c.kind == EFFECTS, deadlines.c.ref == f"tolerance/{case.id}")
+        .order_by(deadlines.c.due_at.desc())
+        .limit(1)
     )
     deadline = uow.session.execute(armed).one_or_none()
     late = deadline is not None and deadline.state == "FIRED"

@@ -227,13 +227,20 @@ def criteria(case: Candidate, batch: AboutBatch, known: Standing, step: Step) ->
 def _results(known: Standing, step: Step, wanted: Mapping[str, int]) -> bool:
     """Say whether the last years' results that are in are all competent or better, with enough excellent ones.
 
-    Where last year's result is not in yet, the years before it count.
+    Where last year's result is not in yet, the years before it count. Of years before the platform held results
+    (`gate.annuals_since`) none but the last is asked for, as at the gate.
     """
     last = step.at.year - 1
     if last not in known.annuals:
         last -= 1
-    grades = [found.grade for year in range(last - wanted["years"] + 1, last + 1) if (found := known.annuals.get(year))]
-    enough = len(grades) == wanted["years"] and all(grade in _AT_LEAST_COMPETENT for grade in grades)
+    since: int = step.rule("gate.annuals_since")
+    years = [
+        year
+        for year in range(last - wanted["years"] + 1, last + 1)
+        if year >= since or year == last or year in known.annuals
+    ]
+    grades = [found.grade for year in years if (found := known.annuals.get(year))]
+    enough = len(grades) == len(years) and all(grade in _AT_LEAST_COMPETENT for grade in grades)
     return enough and grades.count("EXCELLENT") >= wanted["excellent"]
 
 
