@@ -41,7 +41,7 @@ def names(stage: Stage, everybody: People, share: float) -> list[str]:
         *sanctions.lines(stage, sanctions.call(everybody, share)),
         *case_holds.lines(stage, case_holds.call(everybody)),
     ]
-    return [name for name, _ in lines]
+    return [name for name, _ in lines if not name.endswith("-rectified")]
 
 
 def kinds(found: list[str]) -> Counter[str]:

@@ -1,13 +1,14 @@
 """Adjustments (S11): eight cadres are removed, two changed to a rank, eighteen moved; one vote fails, one decision falls."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from typing import Any, Final
 
 from dandang.slice import cast
 from dandang.year import people
-from dandang.year.lines import findings
+from dandang.year.lines import findings, rectifications
 from dandang.year.people import Member, People
 from dandang.year.play import Days, at
 from dandang.year.stage import Case, Line, Stage
@@ -22,13 +23,12 @@ VOTE: Final = {"members": 9, "present": 8, "in_favour": 7}
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What becomes of a cadre and why; `unit` and `rank` are as before where they are not given."""
+    """What becomes of a cadre and why: another post in the unit; the rank stays where none is given."""
 
     way: str
     reason_codes: tuple[str, ...]
     post: str
     basis: str = "UNFIT"
-    unit: str | None = None
     rank: str | None = None
 
 
@@ -56,11 +56,12 @@ WINTER: Final = Round(
 )
 """Those whose admonition brought nothing."""
 
+ILL: Final = ("HEALTH",)
 REMOVED: Final = (
     Fate("REMOVE", ("DUTY_WEAK",), "免职待安排(虚构)"),
     Fate("REMOVE", ("STYLE_BAD",), "免职待安排(虚构)", basis="HANDLING"),
     Fate("REMOVE", ("LEADERSHIP_INSUFFICIENT",), "免职待安排(虚构)"),
-    Fate("REMOVE", ("HEALTH",), "免职休养(虚构)"),
+    Fate("REMOVE", ILL, "免职休养(虚构)"),
 )
 RANKED: Final = Fate("RANK_CHANGE", ("LEADERSHIP_INSUFFICIENT",), "三级调研员(虚构)", rank="CONSULTANT_3")
 MOVED: Final = ("RESPONSIBILITY_LACKING", "DUTY_WEAK", "STYLE_BAD", "DECISION_LOSS")
@@ -74,11 +75,10 @@ def talkers(everybody: People) -> list[Member]:
     return everybody.of(cast.unit_code("黄石市委组织部"))[:2]
 
 
-def recommended(line: Line, who: Member, fate: Fate, days: Round) -> Acting:
-    """Have an adjustment proposed on a verified finding, verified and recommended."""
-    grounds: list[Case] = []
+def recommended(line: Line, who: Member, fate: Fate, days: Round, grounds: list[Case]) -> Acting:
+    """Have an adjustment proposed on a verified finding, verified and recommended; the finding is put in `grounds`."""
     # Who is ill has done nothing that could be found.
-    if fate.reason_codes != ("HEALTH",):
+    if fate.reason_codes != ILL:
         grounds.append((yield from findings.verified(line, who, days.noticed)))
     yield at(days.proposed)
     adjustment = line.open(
@@ -134,21 +134,19 @@ def executed(
     line.take(people.SUPERVISE, adjustment, "talk", talkers=[talker.cadre for talker in talking], summary=SUMMARY)
     yield at(days.executed)
     done = line.take(people.CADRE_OFFICE, adjustment, "execute")
-    change_post(line, who, unit=fate.unit, post=fate.post, rank=fate.rank, since=days.executed)
+    change_post(line, who, post=fate.post, rank=fate.rank, since=days.executed)
     line.sign(who.who, Case("supervision", "sanctions", str(done["sanction"])), "SANCTION_NOTICE")
 
 
-def change_post(
-    line: Line, who: Member, *, post: str, since: date, unit: str | None = None, rank: str | None = None
-) -> None:
-    """Have the roster say what post a cadre holds from `since` on; unit and rank stay where they are not given."""
+def change_post(line: Line, who: Member, *, post: str, since: date, rank: str | None = None) -> None:
+    """Have the roster say what post a cadre holds from `since` on; the rank stays where none is given."""
     entry = Case("assessment", "cadres", who.cadre)
     held = line.look(people.CADRE_OFFICE, entry)
     line.take(
         people.CADRE_OFFICE,
         entry,
         "change_post",
-        unit=unit or held["unit"],
+        unit=held["unit"],
         post=post,
         post_since=since.isoformat(),
         rank=rank or held["rank"],
@@ -165,11 +163,12 @@ def adjusted(
     fate: Fate,
     days: Round,
     talking: Sequence[Member],
-    told: tuple[str, str] | None = None,
+    told: tuple[str, str] | None,
+    grounds: list[Case],
 ) -> Days:
     """Lead an adjustment from its grounds to its close. `told` says how the year of a protagonist is told."""
     line = Line(stage, name)
-    adjustment = yield from recommended(line, who, fate, days)
+    adjustment = yield from recommended(line, who, fate, days, grounds)
     yield from executed(line, who, adjustment, fate, days, talking)
     yield at(days.closed)
     line.take(people.SUPERVISE, adjustment, "close")
@@ -177,11 +176,11 @@ def adjusted(
         line.tell(*told, (adjustment, people.SUPERVISE))
 
 
-def outvoted(stage: Stage, name: str, who: Member) -> Days:
+def outvoted(stage: Stage, name: str, who: Member, grounds: list[Case]) -> Days:
     """Have a committee without enough members decide nothing, and the next one vote against it: nothing is adjusted."""
     line = Line(stage, name)
     fate = Fate("TRANSFER", ("ACHIEVEMENT_VIEW_WRONG",), "")
-    adjustment = yield from recommended(line, who, fate, SPRING)
+    adjustment = yield from recommended(line, who, fate, SPRING, grounds)
     yield at(SPRING.decided)
     few = {"decision_no": NUMBER, "members": 9, "present": 5, "in_favour": 5, "reason": REASON}
     line.take(people.COMMITTEE, adjustment, "decide", **few)
@@ -200,11 +199,10 @@ def outvoted(stage: Stage, name: str, who: Member) -> Days:
     )
 
 
-def undone(stage: Stage, name: str, who: Member, fate: Fate, talking: Sequence[Member]) -> Days:
+def undone(stage: Stage, name: str, who: Member, fate: Fate, talking: Sequence[Member], grounds: list[Case]) -> Days:
     """Lead an adjustment to its execution; a review that the cadre asked for revokes it, and the post is given back."""
     line = Line(stage, name)
-    before = who.row
-    adjustment = yield from recommended(line, who, fate, SPRING)
+    adjustment = yield from recommended(line, who, fate, SPRING, grounds)
     yield from executed(line, who, adjustment, fate, SPRING, talking)
     yield at(date(2024, 4, 15))
     appeal = line.open(
@@ -221,7 +219,7 @@ def undone(stage: Stage, name: str, who: Member, fate: Fate, talking: Sequence[M
     reversed_ = line.reaches(people.SUPERVISE, adjustment, "REVERSED")
     register = Case("supervision", "sanctions", str(reversed_["sanction"]))
     line.reaches(people.SUPERVISE, register, "REVOKED")
-    change_post(line, who, unit=who.unit, post=before.post, since=date(2024, 5, 6))
+    change_post(line, who, post=who.row.post, since=date(2024, 5, 6))
     line.take(people.SUPERVISE, register, "note_restored", reason="恢复原职务(虚构)")
     line.take(people.APPEALS, appeal, "execute")
     line.tell(
@@ -238,26 +236,30 @@ def lines(stage: Stage, everybody: People, share: float) -> list[tuple[str, Days
     talking = talkers(everybody)
     found: list[tuple[str, Days]] = []
 
-    def add(name: str, who: Member, fate: Fate, number: int, told: tuple[str, str]) -> None:
+    def add(name: str, who: Member, noticed: date, story: Callable[[list[Case]], Days]) -> None:
+        found.extend(rectifications.beside(stage, name, who, everybody.head(who.unit), noticed, story))
+
+    def adjust(name: str, who: Member, fate: Fate, number: int, told: tuple[str, str]) -> None:
         days = SPRING if number % 2 else SUMMER
-        found.append((name, adjusted(stage, name, who, fate, days, talking, told if number == 1 else None)))
+        story = partial(adjusted, stage, name, who, fate, days, talking, told if number == 1 else None)
+        if fate.reason_codes == ILL:
+            found.append((name, story([])))
+        else:
+            add(name, who, days.noticed, story)
 
     for number, who in enumerate(_called(everybody, 8, share, county_level=True), start=1):
         fate = REMOVED[(number - 1) % len(REMOVED)]
-        add(f"removed-{number:02}", who, fate, number, ("不适宜担任现职:免职", "unfit for the post: removed"))
+        adjust(f"removed-{number:02}", who, fate, number, ("不适宜担任现职:免职", "unfit for the post: removed"))
     for number, who in enumerate(_called(everybody, 2, share, county_level=True), start=1):
-        add(f"ranked-{number:02}", who, RANKED, number, ("改任职级", "changed to a rank without a leading post"))
-    moved = _called(everybody, 17, share, county_level=False)
-    elsewhere = [unit for unit in everybody.in_play() if unit not in people.SPARED]
-    for number, who in enumerate(moved, start=1):
-        # Every third goes to another unit, the others to another post of their own.
-        unit = elsewhere[(elsewhere.index(who.unit) + 1) % len(elsewhere)] if number % 3 == 1 else None
-        fate = Fate("TRANSFER", (MOVED[number % len(MOVED)],), "调离原岗位(虚构)", unit=unit)
-        add(f"moved-{number:02}", who, fate, number, ("调离岗位", "moved to another post"))
+        adjust(f"ranked-{number:02}", who, RANKED, number, ("改任职级", "changed to a rank without a leading post"))
+    for number, who in enumerate(_called(everybody, 17, share, county_level=False), start=1):
+        fate = Fate("TRANSFER", (MOVED[number % len(MOVED)],), "调离原岗位(虚构)")
+        adjust(f"moved-{number:02}", who, fate, number, ("调离岗位", "moved to another post"))
     rejected, appellant = everybody.call(2, county_level=False)
     back = Fate("TRANSFER", ("DUTY_WEAK",), "调离原岗位(虚构)")
-    found.append(("outvoted", outvoted(stage, "outvoted", rejected)))
-    found.append(("moved-and-back", undone(stage, "moved-and-back", appellant, back, talking)))
+    add("outvoted", rejected, SPRING.noticed, partial(outvoted, stage, "outvoted", rejected))
+    story = partial(undone, stage, "moved-and-back", appellant, back, talking)
+    add("moved-and-back", appellant, SPRING.noticed, story)
     return found
 
 

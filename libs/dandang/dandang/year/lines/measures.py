@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Final
 
 from dandang.slice.cast import Person
 from dandang.year import people
-from dandang.year.lines import adjustments, eligibility, findings
+from dandang.year.lines import adjustments, eligibility, findings, rectifications
 from dandang.year.people import Member, People
 from dandang.year.play import Days, at
 from dandang.year.stage import Case, Line, Stage
@@ -73,10 +74,11 @@ def closed(line: Line, measure: Case, result: str = "CORRECTED") -> None:
     line.take(people.SUPERVISE, measure, "close", result=result, reason=FOUND)
 
 
-def admonished(stage: Stage, name: str, who: Member, days: Admonition, *, told: bool) -> Days:
+def admonished(stage: Stage, name: str, who: Member, days: Admonition, found: list[Case], *, told: bool) -> Days:
     """Lead an admonition to its good end: after six months the follow-up finds that things were put right."""
     line = Line(stage, name)
     finding = yield from findings.verified(line, who, days.noticed)
+    found.append(finding)
     yield at(days.proposed)
     measure = proposed(line, who, "ADMONISH", [finding])
     line.refused("FORBIDDEN", lambda: line.take(people.SUPERVISE_SECOND, measure, "approve", reason=REASON))
@@ -102,10 +104,11 @@ def admonished(stage: Stage, name: str, who: Member, days: Admonition, *, told: 
         )
 
 
-def not_corrected(stage: Stage, name: str, who: Member, talkers: Sequence[Member]) -> Days:
+def not_corrected(stage: Stage, name: str, who: Member, talkers: Sequence[Member], found: list[Case]) -> Days:
     """Lead an admonition to its bad end: nothing was put right, the city proposes an adjustment, people carry it out."""
     line = Line(stage, name)
     finding = yield from findings.verified(line, who, SPRING.noticed)
+    found.append(finding)
     yield at(SPRING.proposed)
     measure = proposed(line, who, "ADMONISH", [finding])
     yield at(SPRING.delivered)
@@ -113,14 +116,14 @@ def not_corrected(stage: Stage, name: str, who: Member, talkers: Sequence[Member
     yield at(SPRING.closed)
     line.reaches(people.SUPERVISE, measure, "FOLLOW_UP")
     closed(line, measure, "NOT_CORRECTED")
-    found = line.listed(
+    suggested = line.listed(
         people.SUPERVISE,
         "supervision",
         "/adjustments",
         lambda each: each["measure"] == measure.id,
         cadre=who.cadre,
     )
-    adjustment = Case("supervision", "adjustments", str(found["id"]))
+    adjustment = Case("supervision", "adjustments", str(suggested["id"]))
     moved = adjustments.Fate("TRANSFER", ("DUTY_WEAK",), post="四级主任科员(虚构)")
     yield from adjustments.carried(line, who, adjustment, moved, adjustments.WINTER, talkers)
     line.tell(
@@ -210,15 +213,19 @@ def asked_again(stage: Stage, name: str, who: Member) -> Days:
 
 def lines(stage: Stage, everybody: People, share: float) -> list[tuple[str, Days]]:
     """Return the lines of all measures."""
-    found: list[tuple[str, Days]] = []
     count = max(1, round(21 * share))
-    for number, who in enumerate(everybody.call(count, county_level=False), start=1):
-        name = f"admonished-{number:02}"
-        found.append((name, admonished(stage, name, who, SPRING if number % 2 else AUTUMN, told=number == 1)))
+    found = _admonitions(stage, everybody, everybody.call(count, county_level=False))
     failed, twice, late, again = everybody.call(4, county_level=False)
     talkers = adjustments.talkers(everybody)
+    found += rectifications.beside(
+        stage,
+        "admonished-in-vain",
+        failed,
+        everybody.head(failed.unit),
+        SPRING.noticed,
+        partial(not_corrected, stage, "admonished-in-vain", failed, talkers),
+    )
     found += [
-        ("admonished-in-vain", not_corrected(stage, "admonished-in-vain", failed, talkers)),
         ("reminded-twice", reminded_twice(stage, "reminded-twice", twice)),
         ("inquired-late", answered_late(stage, "inquired-late", late)),
         ("inquired-again", asked_again(stage, "inquired-again", again)),
@@ -227,4 +234,13 @@ def lines(stage: Stage, everybody: People, share: float) -> list[tuple[str, Days
         for number, who in enumerate(everybody.call(max(1, round(number_of * share)), county_level=False), start=1):
             name = f"{kind}-{number:02}"
             found.append((name, story(stage, name, who)))
+    return found
+
+
+def _admonitions(stage: Stage, everybody: People, whom: Sequence[Member]) -> list[tuple[str, Days]]:
+    found: list[tuple[str, Days]] = []
+    for number, who in enumerate(whom, start=1):
+        name, days = f"admonished-{number:02}", SPRING if number % 2 else AUTUMN
+        story = partial(admonished, stage, name, who, days, told=number == 1)
+        found += rectifications.beside(stage, name, who, everybody.head(who.unit), days.noticed, story)
     return found
