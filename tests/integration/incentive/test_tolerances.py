@@ -464,6 +464,20 @@ def test_verifiers_have_no_part_in_the_matter(city: City, changes: Any, code: st
     assert refused(city, city.accepted(), "assign", ACCEPTOR, {"verifiers": verifiers}).code == code
 
 
+def test_who_left_is_no_verifier_and_no_member_of_the_panel(city: City) -> None:
+    person = new_id()
+    registered = city.registered(person, DISTRICT)
+    left = city.event("assessment.cadre.left.v1", registered.subject, dict(registered.data) | {"state": "LEFT"})
+    verifiers = [VERIFIERS[0] | {"cadre": person}, VERIFIERS[1]]
+    city.receive("assessment", registered)
+    city.take(city.accepted(), "assign", ACCEPTOR, {"verifiers": verifiers})
+    city.receive("assessment", left)
+    refusal = refused(city, city.accepted(), "assign", ACCEPTOR, {"verifiers": verifiers})
+    assert (refusal.code, refusal.figures) == ("CADRE_LEFT", {"cadres": [person]})
+    form = a_decision(panel=a_panel({"MITIGATE": 5}, cadre=person))
+    assert refused(city, city.deliberating(), "decide", DECIDER, form).code == "CADRE_LEFT"
+
+
 def test_who_asked_for_the_organ_leads_no_further_step(city: City) -> None:
     case = city.filed(actor=ORGAN, applicant="ORGAN")
     assert refused(city, case, "accept", ORGAN).code == "AVOIDANCE"

@@ -22,6 +22,7 @@ from tests.support.notification import (
     WITNESS,
     City,
     cadre,
+    example,
     head,
     personnel,
 )
@@ -185,6 +186,16 @@ def test_the_personnel_officer_serves_the_paper_before_a_witness(city: City) -> 
 )
 def test_paper_service_that_is_not_sound_is_refused(city: City, actor: Actor, form: Any, code: str) -> None:
     assert refused(city, on_paper(city), "substitute", actor, form).code == code
+
+
+def test_a_witness_who_left_is_refused(city: City) -> None:
+    person = new_id()
+    known = {"cadre": person, "name": "赵丁", "unit": DISTRICT, "state": "LEFT"}
+    city.receive(city.event("assessment.cadre.left.v1", f"cadre/{person}", example("assessment.cadre.left.v1") | known))
+    form = {"witness": person, "reason": "当面拒收"}
+    refusal = refused(city, on_paper(city), "substitute", personnel(), form)
+    assert (refusal.code, refusal.figures) == ("CADRE_LEFT", {"cadres": [person]})
+    assert refused(city, city.sent(), "refuse", cadre(), form).code == "CADRE_LEFT"
 
 
 def test_a_refusal_before_a_witness_is_service(city: City) -> None:

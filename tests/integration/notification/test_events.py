@@ -178,7 +178,7 @@ def test_the_roster_keeps_what_is_registered_last(city: City) -> None:
     first, last = registered(city, person, BUREAU), registered(city, person, code, name="改名")
     city.receive(last)
     city.receive(first)
-    assert city.rows(CadreRow.__table__, CadreRow.id == person) == [(person, "改名", code)]
+    assert city.rows(CadreRow.__table__, CadreRow.id == person) == [(person, "改名", code, False)]
     units = [
         city.event("assessment.unit.registered.v1", f"unit/{code}", {"unit": code, "name": name})
         for name in ("旧名", "新名")

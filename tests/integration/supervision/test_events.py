@@ -204,7 +204,10 @@ def test_the_roster_keeps_what_is_registered_last_and_no_names(city: City) -> No
     city.receive(ASSESSMENT, events[2])
     city.receive(ASSESSMENT, events[1])
     assert city.rows(UnitRow.__table__, UnitRow.code == code) == [(code, "新设单位", "CITY_DEPT")]
-    assert city.rows(CadreRow.__table__, CadreRow.id == person) == [(person, DISTRICT)]
+    assert city.rows(CadreRow.__table__, CadreRow.id == person) == [(person, DISTRICT, False)]
+    left = {"cadre": person, "unit": DISTRICT, "name": "张三", "state": "LEFT"}
+    city.receive(ASSESSMENT, city.event("assessment.cadre.left.v1", f"cadre/{person}", left))
+    assert city.rows(CadreRow.__table__, CadreRow.id == person) == [(person, DISTRICT, True)]
 
 
 def test_heartbeats_keep_the_roster_fresh(city: City) -> None:

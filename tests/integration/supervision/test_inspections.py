@@ -12,6 +12,7 @@ from citybus import deadlines, tables
 from citybus.cases import Actor
 from citybus.cases.timers import handlers
 from citybus.errors import Refusal
+from citybus.ids import new_id
 from supervision.domain.inspection import INSPECTION
 from tests.support.supervision import (
     BUREAU,
@@ -112,6 +113,22 @@ def test_a_member_who_was_moved_into_the_inspected_unit_stops_the_approval_and_t
     finally:
         with city.engine.begin() as connection:
             connection.execute(move, {"unit": "420200-SUPO"})
+
+
+def test_a_member_who_left_is_not_taken_and_stops_the_approval_and_the_start(city: City) -> None:
+    person = new_id()
+    known = {"cadre": person, "unit": DISTRICT, "name": "张三"}
+    city.receive("supervision.assessment", city.event("assessment.cadre.registered.v1", f"cadre/{person}", known))
+    team = ["member-1", person]
+    first = planned(city, team=team)
+    second = city.take(city.inspections, planned(city, team=team), "approve", DIRECTOR)[0]
+    left = city.event("assessment.cadre.left.v1", f"cadre/{person}", known | {"state": "LEFT"})
+    city.receive("supervision.assessment", left)
+    refusal = refused(city, first, "approve", DIRECTOR)
+    assert (refusal.code, refusal.figures) == ("CADRE_LEFT", {"cadres": [person]})
+    assert refused(city, second, "start", RECORDER).code == "CADRE_LEFT"
+    with pytest.raises(Refusal, match="CADRE_LEFT"):
+        planned(city, team=team)
 
 
 def test_announced_units_have_three_working_days(city: City) -> None:

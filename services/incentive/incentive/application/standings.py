@@ -76,6 +76,13 @@ def standings(uow: UnitOfWork, cadres: Sequence[str]) -> Mapping[str, Standing]:
     return {cadre: standing(parts[cadre]) for cadre in cadres}
 
 
+def off_roster(uow: UnitOfWork, cadres: Sequence[str]) -> frozenset[str]:
+    """Return those of `cadres` who have left."""
+    row = StandingPartRow
+    parts = uow.session.scalars(select(row).where(row.cadre.in_(list(cadres)), row.part == Part.ROSTER.value))
+    return frozenset(part.cadre for part in parts if not part.data["on_roster"])
+
+
 def ask_gate(
     uow: UnitOfWork, rules: Rules, cadres: Mapping[str, Sequence[str]], purpose: str, as_of: date
 ) -> Mapping[str, Evaluation]:

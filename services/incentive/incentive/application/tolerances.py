@@ -14,6 +14,7 @@ from citybus.unit_of_work import UnitOfWork
 from incentive.application.corrections import give_up_correction, open_correction
 from incentive.application.follow_effects import open_effects, open_reversal
 from incentive.application.rulebook import Rulebook
+from incentive.application.standings import off_roster
 from incentive.domain.application import AboutFinding, Applicant, Facts
 from incentive.domain.tolerance import TOLERANCE, scope
 from incentive.persistence.models import CadreRow, CorrectionRow, FindingRow, ToleranceRow, UploadRow
@@ -94,7 +95,7 @@ def facts(uow: UnitOfWork, case: ToleranceRow, action: str, form: Mapping[str, A
     What supervision told decides when to ask, and who must keep away; so does the roster of assessment for the latter.
     """
     session = uow.session
-    finding, others, unit_of = None, frozenset[tuple[str, str]](), {}
+    finding, others, unit_of, left = None, frozenset[tuple[str, str]](), {}, frozenset[str]()
     if action in _ASKING | _NAMING:
         require_fresh(session, "supervision")
         finding_id = str(form["finding"]) if action == "create" else case.finding_id
@@ -104,9 +105,10 @@ def facts(uow: UnitOfWork, case: ToleranceRow, action: str, form: Mapping[str, A
         require_fresh(session, "assessment")
         people = [person["cadre"] for person in form.get("verifiers") or form.get("panel") or ()]
         unit_of = dict(session.execute(select(CadreRow.id, CadreRow.unit).where(CadreRow.id.in_(people))).all())
+        left = off_roster(uow, people)
     shown = _evidence(uow, case, form) if action in _SHOWING else frozenset[str]()
     overdue = action in _REVOKING and _correction_overdue(session, case.id)
-    return Facts(finding=finding, others=others, evidence=shown, unit_of=unit_of, correction_overdue=overdue)
+    return Facts(finding=finding, others=others, evidence=shown, unit_of=unit_of, left=left, correction_overdue=overdue)
 
 
 def _correction_overdue(session: Session, case_id: str) -> bool:

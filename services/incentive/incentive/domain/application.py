@@ -99,13 +99,14 @@ class Facts:
 
     `finding` is None where no accountability is known; `others` are the (kind, id) of those who have asked about the
     finding in other cases that were not withdrawn; `evidence` those sums asked for that the asker may name; `unit_of` the
-    unit of each cadre who is named (absent: unknown); `correction_overdue` whether the correction plan is overdue.
+    unit of each cadre who is named (absent: unknown), `left` are those of them who left; `correction_overdue` whether the correction plan is overdue.
     """
 
     finding: AboutFinding | None = None
     others: frozenset[tuple[str, str]] = frozenset()
     evidence: frozenset[str] = frozenset()
     unit_of: Mapping[str, str] = field(default_factory=dict)
+    left: frozenset[str] = frozenset()
     correction_overdue: bool = False
 
 

@@ -57,8 +57,8 @@ def assign(step: Step) -> None:
 def check_people(step: Step, people: Sequence[Mapping[str, str]], role: str) -> None:
     """Raise where one of `people` (`{subject, cadre}`) must not take part in the action `role` of the case.
 
-    422 `NAMED_TWICE`, `UNKNOWN_CADRE` (not on the roster), and `AVOIDANCE` for who belongs to the unit, is concerned by
-    the finding, or handled the finding or an earlier step of the case (X7; civil servants law, articles 76 and 77).
+    422 `NAMED_TWICE`, `UNKNOWN_CADRE` (not on the roster), `CADRE_LEFT`, and `AVOIDANCE` for who belongs to the unit, is
+    concerned by the finding, or handled the finding or an earlier step of the case (X7; civil servants law, articles 76 and 77).
     """
     case: Tolerance = step.case
     facts: Facts = step.facts
@@ -69,6 +69,9 @@ def check_people(step: Step, people: Sequence[Mapping[str, str]], role: str) -> 
     unknown = sorted(person["cadre"] for person in people if person["cadre"] not in facts.unit_of)
     if unknown:
         raise Refusal("UNKNOWN_CADRE", zh="名册中没有该干部。", en="The roster has no such cadre.", cadres=unknown)
+    left = sorted(person["cadre"] for person in people if person["cadre"] in facts.left)
+    if left:
+        raise Refusal("CADRE_LEFT", zh="所列人员已离任,请更换。", en="Somebody who is named has left.", cadres=left)
     responsible = facts.finding.responsible if facts.finding else frozenset()
     handlers = facts.finding.handlers if facts.finding else frozenset()
     earlier = handlers | {past.actor for past in step.history if past.action != role}

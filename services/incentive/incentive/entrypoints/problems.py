@@ -20,6 +20,7 @@ PROBLEMS: Final = (
         "须由市委常委会（部务会）确认取消。",
         "The committee confirms that somebody is dropped.",
     ),
+    Kind("CADRE_LEFT", 422, "干部已离任。", "The cadre has left."),
     Kind("CONSENT_MISSING", 422, "须有同意处理个人信息的记录。", "A record of the person's consent is wanted."),
     Kind("CORRECTION_NOT_OVERDUE", 422, "纠错计划未逾期。", "The correction plan is not overdue."),
     Kind(

@@ -65,7 +65,8 @@ def facts(uow: UnitOfWork, case: DeliveryRow, action: str, form: Mapping[str, An
     if action in ("dispatch", "paper_due"):
         return DeliveryFacts(addressee=addressee(uow, case.recipient_kind, case.recipient_id))
     if "witness" in form:
-        return DeliveryFacts(witness_known=uow.session.get(CadreRow, form["witness"]) is not None)
+        witness = uow.session.get(CadreRow, form["witness"])
+        return DeliveryFacts(witness_known=witness is not None, witness_left=witness is not None and witness.has_left)
     return DeliveryFacts()
 
 

@@ -1,4 +1,4 @@
-"""Keep what addresses need of assessment's roster: names of units and cadres, and to which unit each cadre belongs."""
+"""Keep what addresses need of assessment's roster: names of units and cadres, to which unit each cadre belongs, who left."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -21,6 +21,6 @@ def know_unit(uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
 
 def know_cadre(uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
     """Keep a cadre as registered now, or as changed since: the unit is that of the present post, or of the last."""
-    known = {"name": data["name"], "unit": data["unit"]}
+    known = {"name": data["name"], "unit": data["unit"], "has_left": data["state"] == "LEFT"}
     statement = insert(CadreRow).values(id=data["cadre"], **known)
     uow.session.execute(statement.on_conflict_do_update(index_elements=[CadreRow.id], set_=known))

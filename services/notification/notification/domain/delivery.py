@@ -63,10 +63,11 @@ class Addressee:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFacts:
-    """What was looked up for a step: the recipient (None: not in the roster), and whether the witness is in it."""
+    """What was looked up for a step: the recipient (None: not in the roster), whether the witness is in it, and left."""
 
     addressee: Addressee | None = None
     witness_known: bool = False
+    witness_left: bool = False
 
 
 class DeliveryMachine(StateMachine):
@@ -221,7 +222,8 @@ def sign(step: Step) -> None:
 def before_witness(step: Step) -> None:
     """Note the service and its witness.
 
-    Raises 422 `UNKNOWN_CADRE` (the roster has no such witness), `WITNESS_NOT_INDEPENDENT` (the recipient, or who serves).
+    Raises 422 `UNKNOWN_CADRE` (the roster has no such witness), `CADRE_LEFT`, `WITNESS_NOT_INDEPENDENT` (the recipient,
+    or who serves).
     """
     case: Delivery = step.case
     facts: DeliveryFacts = step.facts
@@ -236,6 +238,8 @@ def before_witness(step: Step) -> None:
         raise Refusal(
             "UNKNOWN_CADRE", zh="名册中没有该见证人。", en="The roster has no such witness.", cadres=[witness]
         )
+    if facts.witness_left:
+        raise Refusal("CADRE_LEFT", zh="见证人已离任,请更换。", en="The witness has left.", cadres=[witness])
     case.witness = witness
     sign(step)
 

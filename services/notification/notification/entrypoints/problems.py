@@ -6,6 +6,7 @@ from citybus.http.problems import Kind
 
 PROBLEMS: Final = (
     Kind("AVOIDANCE", 422, "应当回避。", "Somebody who has no part in the matter must do it."),
+    Kind("CADRE_LEFT", 422, "干部已离任。", "The cadre has left."),
     Kind("CHANNEL_CONFIRMS_ITSELF", 422, "该渠道由系统核实。", "The system asks this channel itself."),
     Kind("CLASS_EXCEEDED", 422, "字段的数据级别过高。", "Fields are of too high a data class."),
     Kind("FIELD_NOT_IN_CONTRACT", 422, "该类事件没有这些字段。", "The event type has no such fields."),

@@ -27,6 +27,7 @@ class CadreRegistered(Anything):
     cadre = fields.String(required=True)
     name = fields.String(required=True)
     unit = fields.String(required=True)
+    state = fields.String(load_default="ACTIVE")
 
 
 class Responsible(Anything):

@@ -47,8 +47,10 @@ def facts(uow: UnitOfWork, case: InspectionRow, action: str, form: Mapping[str, 
         require_fresh(session, "assessment")
         team = form.get("team") or case.team
         units = form.get("units") or case.units
+        members = session.scalars(select(CadreRow).where(CadreRow.id.in_(team))).all()
         return InspectionFacts(
-            unit_of=dict(session.execute(select(CadreRow.id, CadreRow.unit).where(CadreRow.id.in_(team))).all()),
+            unit_of={member.id: member.unit for member in members},
+            left=frozenset(member.id for member in members if member.has_left),
             units=frozenset(session.scalars(select(UnitRow.code).where(UnitRow.code.in_(units)))),
         )
     if action == "close":

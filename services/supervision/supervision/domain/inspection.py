@@ -62,11 +62,12 @@ class Inspection(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class InspectionFacts:
-    """What was looked up: the unit of each member of the team (absent: unknown), the units that are registered,
-    and how many findings of the inspection are still drafts."""
+    """What was looked up: the unit of each member of the team (absent: unknown) and who of them left, the units that are
+    registered, and how many findings of the inspection are still drafts."""
 
     unit_of: Mapping[str, str]
     units: frozenset[str]
+    left: frozenset[str] = frozenset()
     drafts: int = 0
 
 
@@ -123,7 +124,7 @@ def check_plan(step: Step) -> None:
     """Raise where the plan breaks a rule of S2.
 
     `COVERT_NOTICE` and `NOTICE_REQUIRED` (notice does not fit the kind), `TEAM_SIZE`, `UNKNOWN_UNIT`, `UNKNOWN_CADRE`,
-    `AVOIDANCE` (a member belongs to an inspected unit; X7, civil servants law, article 76).
+    `CADRE_LEFT`, `AVOIDANCE` (a member belongs to an inspected unit; X7, civil servants law, article 76).
     """
     case: Inspection = step.case
     facts: InspectionFacts = step.facts
@@ -154,6 +155,9 @@ def check_plan(step: Step) -> None:
     unknown = sorted(set(case.team) - set(facts.unit_of))
     if unknown:
         raise Refusal("UNKNOWN_CADRE", zh="名册中没有该干部。", en="The roster has no such cadre.", cadres=unknown)
+    left = sorted(set(case.team) & facts.left)
+    if left:
+        raise Refusal("CADRE_LEFT", zh="检查组成员已离任,请更换。", en="A member of the team has left.", cadres=left)
     own = sorted(member for member in set(case.team) if facts.unit_of[member] in case.units)
     if own:
         raise Refusal(

@@ -10,6 +10,7 @@ PROBLEMS: Final = (
     Kind("ATTENDANCE", 422, "出勤不符合要求。", "Attendance is not as wanted."),
     Kind("AVOIDANCE", 422, "应当回避。", "Somebody who has no part in the matter must do it."),
     Kind("BASIS_WRONG", 422, "依据与种类不符。", "The basis does not fit the kind."),
+    Kind("CADRE_LEFT", 422, "干部已离任。", "The cadre has left."),
     Kind("CASE_PENDING", 422, "有未办结事项。", "A pending case stands against it."),
     Kind("CLASS_DATES", 422, "开班日期须晚于今天。", "A class begins after today."),
     Kind("CLASS_FULL", 422, "训导班已满。", "The class has no seat left."),

@@ -19,6 +19,7 @@ from sqlalchemy import (
     SmallInteger,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
@@ -267,12 +268,13 @@ class UnitRow(Base):
 
 
 class CadreRow(Base):
-    """A cadre as assessment registered one: the id and the unit, for that is all that the rules here ask for."""
+    """A cadre as assessment registered one: the id, the unit, and whether they left: all that the rules here ask for."""
 
     __tablename__ = "cadres"
 
     id: Mapped[str] = mapped_column(Text, primary_key=True)
     unit: Mapped[str] = mapped_column(Text)
+    has_left: Mapped[bool] = mapped_column(Boolean, server_default=false())
 
 
 class BarRow(Base):

@@ -21,6 +21,7 @@ class CadreRegistered(_Consumed):
 
     cadre = fields.String(required=True)
     unit = fields.String(required=True)
+    state = fields.String(load_default="ACTIVE")
 
 
 class ToleranceState(_Consumed):
