@@ -195,7 +195,8 @@ def test_a_witness_who_left_is_refused(city: City) -> None:
     form = {"witness": person, "reason": "当面拒收"}
     refusal = refused(city, on_paper(city), "substitute", personnel(), form)
     assert (refusal.code, refusal.figures) == ("CADRE_LEFT", {"cadres": [person]})
-    assert refused(city, city.sent(), "refuse", cadre(), form).code == "CADRE_LEFT"
+    opened = city.take(city.deliveries, city.sent(), "open", cadre())[0]
+    assert refused(city, opened, "refuse", cadre(), form).code == "CADRE_LEFT"
 
 
 def test_a_refusal_before_a_witness_is_service(city: City) -> None:

@@ -60,7 +60,7 @@ def test_a_change_of_post_moves_the_address(city: City) -> None:
     city.receive(city.event(REGISTERED, f"cadre/{person}", data))
     moved = data | {"unit": "420204", "state": "ACTIVE"}
     city.receive(city.event("assessment.cadre.post-changed.v1", f"cadre/{person}", moved))
-    assert city.rows(CadreRow.__table__, CadreRow.id == person) == [(person, "赵丁", "420204")]
+    assert city.rows(CadreRow.__table__, CadreRow.id == person) == [(person, "赵丁", "420204", False)]
 
 
 def test_an_event_delivered_twice_is_one_notice(city: City) -> None:

@@ -7,9 +7,10 @@ import pytest
 from citybus.ids import new_id
 from notification.application.serve_notice import NOTICES
 from notification.domain.document import Document
-from tests.support.notification import DIRECT, LEAD, City, cadre, catalogue, example
+from tests.support.notification import BUREAU, DIRECT, LEAD, City, cadre, catalogue, example, head
 
-KNOWN = sorted(set(NOTICES) & set(catalogue().contracts))
+WARNED = "supervision.recall.unit-warned.v1"
+KNOWN = sorted(set(NOTICES) & set(catalogue().contracts) - {WARNED})
 
 
 def matter(city: City, event_type: str, **changes: Any) -> Any:
@@ -41,6 +42,31 @@ def test_the_grade_of_a_leading_group_goes_to_its_unit(city: City, event_type: s
     [case] = city.of(event)
     assert (case.recipient_kind, case.recipient_id) == ("UNIT", "420204")
     assert "良好" in city.text(case)
+
+
+def test_a_unit_that_is_warned_is_served_once(city: City) -> None:
+    event = matter(city, WARNED, unit=BUREAU, reports_missed=2)
+    city.receive(event)
+    city.receive(event)
+    [case] = city.of(event)
+    assert (case.document, case.recipient_kind, case.recipient_id) == (Document.UNIT_WARNING, "UNIT", BUREAU)
+    assert "有 2 次月度报告逾期未报" in city.text(case)
+    assert "张甲" not in city.text(case)
+    city.take(city.deliveries, case, "open", head())
+    _, [signed] = city.take(city.deliveries, case, "sign", head())
+    assert (signed.type, signed.data["document"]) == ("notification.delivery.signed.v2", "UNIT_WARNING")
+
+
+def test_a_second_inquiry_is_served_anew(city: City) -> None:
+    approved = "supervision.measure.approved.v1"
+    first = matter(city, approved, kind="INQUIRE", state="APPROVED")
+    again = city.event(approved, first.subject, dict(first.data) | {"state": "SECOND_INQUIRY"})
+    for event in (first, first, again, again):
+        city.receive(event)
+    assert [(case.document, case.occasion, case.state) for case in city.of(first)] == [
+        (Document.MEASURE_NOTICE, "", "SENT"),
+        (Document.MEASURE_NOTICE, "inquiry/2", "SENT"),
+    ]
 
 
 def test_who_was_sent_a_notice_is_told_that_it_weighs_less_each_time(city: City) -> None:

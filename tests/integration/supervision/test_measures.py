@@ -166,13 +166,20 @@ def test_an_inquiry_is_answered_within_fifteen_working_days_and_asked_twice_at_m
     city.fire()
     assert city.again(case).state == "OVERDUE"
     case = city.take(city.measures, case, "inquire_again", ORG, {"reason": "未回复"})[0]
-    assert (case.state, case.inquiries, case.reply_due) == ("SECOND_INQUIRY", 2, date(2024, 4, 17))
+    assert (case.state, case.inquiries, case.reply_due) == ("SECOND_INQUIRY", 2, None)
+    # Served on Thursday the 28th of March, with Tomb-sweeping Day between.
+    city.receive(NOTIFICATION, delivery(city, case, date(2024, 3, 28)))
+    assert city.again(case).reply_due == date(2024, 4, 19)
+    assert city.receive(NOTIFICATION, delivery(city, case, date(2024, 3, 29))) == []
+    city.clock.set(datetime(2024, 4, 20, 9, tzinfo=ZONE))
+    city.fire()
+    assert city.again(case).state == "OVERDUE"
     case = city.take(city.measures, case, "reply", cadre(LEAD), {"text": "情况说明"})[0]
     assert case.state == "REPLIED"
     assert refused(city, case, "inquire_again", ORG, reason="r") == "INQUIRY_LIMIT"
     assert close(city, case, "CORRECTED").state == "CLOSED"
     steps = [event.type.split(".")[2] for event in city.outbox(f"measure/{case.id}")]
-    assert steps == ["approved", "delivered", "overdue", "approved", "replied", "closed"]
+    assert steps == ["approved", "delivered", "overdue", "approved", "delivered", "overdue", "replied", "closed"]
     assert "情况说明" not in texts_in_outbox(city)
 
 

@@ -193,7 +193,8 @@ def test_an_appeal_is_extended_once_by_thirty_days_and_a_review_never() -> None:
 DECISIONS = [
     ("annual", "BASICALLY_COMPETENT", {"decision": "AMENDED", "amended_to": "COMPETENT"}, None),
     ("annual", "BASICALLY_COMPETENT", {"decision": "UPHELD"}, None),
-    ("annual", "BASICALLY_COMPETENT", {"decision": "REVOKED", "amended_to": "EXCELLENT"}, None),
+    ("annual", "BASICALLY_COMPETENT", {"decision": "REVOKED", "amended_to": "COMPETENT"}, None),
+    ("annual", "BASICALLY_COMPETENT", {"decision": "REVOKED", "amended_to": "EXCELLENT"}, "QUOTA_NOT_LOCKED"),
     ("annual", "BASICALLY_COMPETENT", {"decision": "AMENDED", "amended_to": "INCOMPETENT"}, "NO_REFORMATIO_IN_PEIUS"),
     ("annual", "BASICALLY_COMPETENT", {"decision": "REVOKED", "amended_to": "INCOMPETENT"}, "NO_REFORMATIO_IN_PEIUS"),
     ("annual", "BASICALLY_COMPETENT", {"decision": "AMENDED", "amended_to": "BASICALLY_COMPETENT"}, "NOT_AMENDED"),

@@ -37,6 +37,7 @@ VALUES: dict[Document, dict[str, Any]] = {
     },
     Document.RECALL_NOTICE: {"recall": "R-1", "circumstances": "2、8", "told_on": "2024-03-05"},
     Document.RECALL_OUTCOME: {"recall": "R-1", "outcome": "RESTORED", "outcome_on": "2024-07-29"},
+    Document.UNIT_WARNING: {"recall": "R-1", "reports_missed": 2, "told_on": "2024-06-06"},
     Document.MEASURE_NOTICE: {"measure": "M-1", "kind": "INQUIRE", "reply_due": "2024-04-15", "told_on": "2024-04-01"},
     Document.SANCTION_NOTICE: {
         "sanction": "S-1",

@@ -92,6 +92,9 @@ LEADS_ON = {
         *((state, "cancel", "CANCELLED") for state in OPEN_RECALLS),
         *((state, "to_discipline", "TRANSFERRED") for state in OPEN_RECALLS),
         *((state, "undo", "CANCELLED") for state in ("RESTORED", "ADJUSTED", "REMOVED", "DEMOTED")),
+        *((state, "amend_restore", "RESTORED") for state in ("ADJUSTED", "REMOVED", "DEMOTED")),
+        *((state, "amend_adjust", "ADJUSTED") for state in ("REMOVED", "DEMOTED")),
+        ("DEMOTED", "amend_remove", "REMOVED"),
     },
     "training-class": {
         ("PLANNED", "revise", "PLANNED"),
@@ -154,6 +157,7 @@ LEADS_ON = {
         ("CLOSED", "undo_tolerance", "CLOSED"),
         ("REVOKED", "apply_tolerance", "REVOKED"),
         ("REVOKED", "undo_tolerance", "REVOKED"),
+        *((state, "amend", state) for state in ("VERIFIED", "RECTIFYING", "RECTIFIED", "REOPENED", "CLOSED")),
     },
 }
 

@@ -8,12 +8,14 @@ from sqlalchemy import ColumnElement, false, func, or_, select, text, true
 from sqlalchemy.dialects.postgresql import insert
 
 from assessment.application.know_matter import KINDS
+from assessment.application.quotas import use_of
 from assessment.application.rulebook import Rulebook
 from assessment.domain.annual import ANNUAL
 from assessment.domain.annual import DECIDED as DECIDED_YEAR
 from assessment.domain.appeal import APPEAL, ENDED, AppealFacts, Decision, Earlier, Matter, scope
 from assessment.domain.grade import Grade, GradeStatus
 from assessment.domain.grade_effect import VOID
+from assessment.domain.quota import refuse_exceeding
 from assessment.persistence.models import AnnualRow, AppealRow, MatterRow, ServedRow
 from assessment.schemas.published import appeal_state
 from assessment.schemas.requests import AppealDecision, AppealFiling, AppealRejection
@@ -81,7 +83,9 @@ def _facts(uow: UnitOfWork, rules: Rules, ref: str) -> AppealFacts:
     standing = select(row).where(row.subject_ref == ref, row.state.not_in(sorted(ENDED))).order_by(row.id)
     found = uow.session.scalars(standing).all()
     handlers = _actors(uow, [each.id for each in found], HANDLING)
+    annual = _annual_of(uow, ref)
     return AppealFacts(
+        quota=lambda: None if annual is None else use_of(uow, annual, proposals=False)(),
         matters=_matters(uow, rules, ref),
         appeals=[
             Earlier(
@@ -123,8 +127,13 @@ def _matters(uow: UnitOfWork, rules: Rules, ref: str) -> list[Matter]:
     return found
 
 
+def _annual_of(uow: UnitOfWork, ref: str) -> AnnualRow | None:
+    kind, _, annual = ref.partition("/")
+    return uow.session.get(AnnualRow, annual) if kind == ANNUAL.kind else None
+
+
 def _annual(uow: UnitOfWork, ref: str) -> list[Matter]:
-    row = uow.session.get(AnnualRow, ref.partition("/")[2])
+    row = _annual_of(uow, ref)
     if row is None or row.cadre is None:
         return []
     return [
@@ -151,7 +160,10 @@ def _move_annual(annuals: Cases, uow: UnitOfWork, case: AppealRow, action: str) 
 
 
 def correct_grade(annuals: Cases, uow: UnitOfWork, case: AppealRow) -> None:
-    """Correct the grade that was appealed against; one that became as light meanwhile, or lighter, stays."""
+    """Correct the grade that was appealed against; one that became as light meanwhile, or lighter, stays.
+
+    Raises Refusal: for an excellent grade 422 `QUOTA_EXCEEDED` where others have used the quota up since it was decided.
+    """
     kind, _, annual = case.subject_ref.partition("/")
     if kind != ANNUAL.kind or case.amended_to is None:
         return
@@ -167,6 +179,8 @@ def correct_grade(annuals: Cases, uow: UnitOfWork, case: AppealRow) -> None:
     # The event that says what was decided is the cause; the appeal itself where it was cleared away.
     cause = uow.session.scalar(decided.order_by(messages.c.position.desc()).limit(1)) or case.id
     form = {"grade": wanted.value, "grade_status": GradeStatus.GRADED, "cause": str(cause)}
+    if wanted is Grade.EXCELLENT:
+        form["quota"] = refuse_exceeding(use_of(uow, row, proposals=False)).quota
     annuals.take(uow, annual, "correct", system_actor(ANNUAL.service), form)
 
 

@@ -644,13 +644,17 @@ def correction(case: Annual, engine_grade: str | None, status: str) -> tuple[str
 
 
 def correct(step: Step) -> None:
-    """Write a new revision that follows from an event; the clock of appeals starts anew only if the grade changes."""
+    """Write a new revision that follows from an event; the clock of appeals starts anew only if the grade changes.
+
+    `quota` in the form is the quota that an excellent grade is taken from.
+    """
     case: Annual = step.case
     before = (case.grade, case.grade_status)
     decided = (step.form["grade"], step.form["grade_status"])
     reckon(step)
     case.notes = [EXCELLENT_NEEDS_DECISION] if case.engine_grade == EXCELLENT and decided[0] != EXCELLENT else []
     case.grade, case.grade_status = decided
+    case.quota_id = step.form.get("quota", case.quota_id)
     _new_revision(step, before)
 
 

@@ -4,7 +4,7 @@ A review goes to the organ that decided, an appeal to the one above it: after a 
 against stays in force meanwhile. Law: 公务员法 articles 95 and 96.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from enum import StrEnum
@@ -13,6 +13,8 @@ from typing import Any, Final, Protocol
 
 from statemachine import State, StateMachine
 
+from assessment.domain.grading import EXCELLENT
+from assessment.domain.quota import Use, refuse_exceeding
 from citybus.calendar import Duration
 from citybus.cases.declare import Action, Arm, CaseType, Reach, Scope, Step
 from citybus.clock import ZONE
@@ -107,12 +109,20 @@ class Earlier:
     handlers: frozenset[str]
 
 
+def _no_use() -> Use | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class AppealFacts:
-    """What was looked up for a step: the matter as it concerns each cadre, and the appeals that stand against it."""
+    """What was looked up for a step: the matter as it concerns each cadre, and the appeals that stand against it.
+
+    `quota` tells the use of the quota of excellent grades to which an annual assessment belongs, under its lock.
+    """
 
     matters: Sequence[Matter] = ()
     appeals: Sequence[Earlier] = ()
+    quota: Callable[[], Use | None] = _no_use
 
     def of(self, cadre: str | None) -> Matter | None:
         """Return the matter as it concerns `cadre`."""
@@ -337,13 +347,17 @@ def extend(step: Step) -> None:
 def decide(step: Step) -> None:
     """Decide: leave it as it is, amend it to something lighter, or revoke it.
 
-    Raises 422 `AMENDMENT_MISSING`, `AMENDMENT_UNKNOWN`, `NOT_AMENDED`, `NO_REFORMATIO_IN_PEIUS`.
+    Raises 422 `AMENDMENT_MISSING`, `AMENDMENT_UNKNOWN`, `NOT_AMENDED`, `NO_REFORMATIO_IN_PEIUS`; for an excellent grade
+    `QUOTA_EXCEEDED` with the figures, `QUOTA_NOT_LOCKED`.
     """
     case: Appeal = step.case
+    facts: AppealFacts = step.facts
     decision, wanted = Decision(step.form["decision"]), step.form.get("amended_to")
     replaced = case.scale in step.rule("appeal.replaced")
     if decision is Decision.AMENDED or (decision is Decision.REVOKED and replaced):
         _refuse_not_lighter(step, wanted)
+        if case.scale == "annual" and wanted == EXCELLENT:
+            refuse_exceeding(facts.quota)
     elif wanted is not None:
         raise Refusal(
             "AMENDMENT_UNKNOWN",

@@ -46,9 +46,19 @@ def cadre_or_unit(data: Mapping[str, Any]) -> tuple[Recipient, str]:
     return (Recipient.UNIT, data["unit"]) if data["cadre"] is None else cadre(data)
 
 
+def unit(data: Mapping[str, Any]) -> tuple[Recipient, str]:
+    """Return the unit."""
+    return Recipient.UNIT, str(data["unit"])
+
+
 def revision(data: Mapping[str, Any]) -> str:
     """Return which revision of a result is served: one that was corrected is served anew."""
     return f"revision/{data['revision']}"
+
+
+def inquiry(data: Mapping[str, Any]) -> str:
+    """Return which inquiry is served: the second one is served anew."""
+    return "inquiry/2" if data["state"] == "SECOND_INQUIRY" else ""
 
 
 def plain(value: Any) -> Any:
@@ -62,7 +72,8 @@ def plain(value: Any) -> Any:
 NOTICES: Final[Mapping[str, Notice]] = {
     "supervision.recall.notified.v1": Notice(Document.RECALL_NOTICE, cadre),
     "supervision.recall.outcome.v1": Notice(Document.RECALL_OUTCOME, cadre),
-    "supervision.measure.approved.v1": Notice(Document.MEASURE_NOTICE, cadre),
+    "supervision.recall.unit-warned.v1": Notice(Document.UNIT_WARNING, unit),
+    "supervision.measure.approved.v1": Notice(Document.MEASURE_NOTICE, cadre, inquiry),
     "supervision.sanction.recorded.v1": Notice(Document.SANCTION_NOTICE, cadre),
     "supervision.adjustment.decided.v1": Notice(Document.ADJUSTMENT_NOTICE, cadre),
     "assessment.annual.approved.v1": Notice(Document.ANNUAL_RESULT, cadre_or_unit, revision),

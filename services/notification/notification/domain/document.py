@@ -24,6 +24,7 @@ class Document(StrEnum):
     FINDING_CORRECTION = "FINDING_CORRECTION"
     RECALL_NOTICE = "RECALL_NOTICE"
     RECALL_OUTCOME = "RECALL_OUTCOME"
+    UNIT_WARNING = "UNIT_WARNING"
     MEASURE_NOTICE = "MEASURE_NOTICE"
     SANCTION_NOTICE = "SANCTION_NOTICE"
     ADJUSTMENT_NOTICE = "ADJUSTMENT_NOTICE"
@@ -40,6 +41,7 @@ PARTICULARS: Final[Mapping[Document, frozenset[str]]] = MappingProxyType(
         Document.FINDING_CORRECTION: frozenset({"finding", "correction", "weight", "told_on"}),
         Document.RECALL_NOTICE: frozenset({"recall", "circumstances", "told_on"}),
         Document.RECALL_OUTCOME: frozenset({"recall", "outcome", "outcome_on"}),
+        Document.UNIT_WARNING: frozenset({"recall", "reports_missed", "told_on"}),
         Document.MEASURE_NOTICE: frozenset({"measure", "kind", "reply_due", "told_on"}),
         Document.SANCTION_NOTICE: frozenset({"sanction", "regime", "kind", "decided_on", "effective_on", "end_on"}),
         Document.ADJUSTMENT_NOTICE: frozenset({"adjustment", "way", "decided_on"}),

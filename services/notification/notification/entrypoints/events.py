@@ -67,6 +67,7 @@ BULLETIN_STEPS: Final[Mapping[str, Callable[[Cases, UnitOfWork, Event, Mapping[s
 NOTICE_SCHEMAS: Final[Mapping[Document, type[Schema]]] = {
     Document.RECALL_NOTICE: RecallState,
     Document.RECALL_OUTCOME: RecallState,
+    Document.UNIT_WARNING: RecallState,
     Document.MEASURE_NOTICE: MeasureState,
     Document.SANCTION_NOTICE: SanctionState,
     Document.ADJUSTMENT_NOTICE: AdjustmentState,

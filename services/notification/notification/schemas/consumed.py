@@ -98,9 +98,11 @@ class MatterOfCadre(Anything):
 
 
 class RecallState(MatterOfCadre):
-    """`supervision.recall.notified.v1`, `.outcome.v1`."""
+    """`supervision.recall.notified.v1`, `.outcome.v1`, and `.unit-warned.v1`, whose document is for the unit."""
 
     recall = fields.String(required=True)
+    unit = fields.String(required=True)
+    reports_missed = fields.Integer(load_default=0)
     circumstances = fields.List(fields.Raw(), required=True)
     outcome = fields.String(load_default=None, allow_none=True)
     outcome_on = fields.Date(load_default=None, allow_none=True)
@@ -111,6 +113,7 @@ class MeasureState(MatterOfCadre):
 
     measure = fields.String(required=True)
     kind = fields.String(required=True)
+    state = fields.String(required=True)
     reply_due = fields.Date(load_default=None, allow_none=True)
 
 

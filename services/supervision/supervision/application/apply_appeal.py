@@ -14,6 +14,7 @@ from citybus.unit_of_work import UnitOfWork
 from supervision.application.adjustments import open_adjustment
 from supervision.application.case_types import CaseTypes
 from supervision.application.know_appeal import know_appeal
+from supervision.application.recalls import AMENDMENTS
 from supervision.domain.recall import APPEAL
 from supervision.domain.sanction import Cause
 from supervision.persistence.models import AdjustmentRow
@@ -36,10 +37,12 @@ def apply_appeal(bound: CaseTypes, uow: UnitOfWork, event: Event, data: Mapping[
         _about_sanction(bound.sanctions, uow, case_id, data)
     elif kind == "adjustment":
         _about_adjustment(bound.adjustments, uow, case_id, data)
-    elif kind == "recall" and data["state"] in _DECIDED and data["decision"] == "REVOKED":
-        _about_recall(bound, uow, case_id, str(data["appeal"]))
+    elif kind == "recall" and data["state"] in _DECIDED:
+        _about_recall(bound, uow, case_id, data)
     elif kind in ("finding", "measure"):
         know_appeal(bound, uow, event, data)
+        if kind == "finding" and data["state"] in _DECIDED and data["decision"] == "AMENDED":
+            _amend_finding(bound.findings, uow, case_id, data)
 
 
 def _case(cases: Cases, uow: UnitOfWork, case_id: str) -> Any:
@@ -100,11 +103,34 @@ def _about_adjustment(adjustments: Cases, uow: UnitOfWork, case_id: str, data: M
         _or_leave_to_people(uow, f"adjustment/{case_id}", lambda: open_adjustment(adjustments, uow, **again))
 
 
-def _about_recall(bound: CaseTypes, uow: UnitOfWork, case_id: str, appeal: str) -> None:
-    """Cancel the recall, open or decided, and take back the adjustment that it led to."""
-    case, number = _case(bound.recalls, uow, case_id), {"reason": f"appeal/{appeal}"}
-    for action in ("cancel", "undo"):
-        _take(bound.recalls, uow, case, action, {"cause": APPEAL, **number})
+def _amend_finding(findings: Cases, uow: UnitOfWork, case_id: str, data: Mapping[str, Any]) -> None:
+    """Let the finding be as severe as was decided; one that has become as light meanwhile, or lighter, stays."""
+    case, severity = _case(findings, uow, case_id), int(data["amended_to"])
+    if severity < case.severity:
+        form = {"severity": severity, "reason": f"appeal/{data['appeal']}"}
+        _or_leave_to_people(uow, f"finding/{case_id}", lambda: _take(findings, uow, case, "amend", form))
+
+
+def _about_recall(bound: CaseTypes, uow: UnitOfWork, case_id: str, data: Mapping[str, Any]) -> None:
+    """Cancel the recall, open or decided, or amend its outcome; the adjustment that it led to is taken back."""
+    case, number = _case(bound.recalls, uow, case_id), {"reason": f"appeal/{data['appeal']}"}
+    if data["decision"] == "REVOKED":
+        for action in ("cancel", "undo"):
+            _take(bound.recalls, uow, case, action, {"cause": APPEAL, **number})
+        _take_adjustments_back(bound, uow, case, number)
+    elif data["decision"] == "AMENDED":
+        action = AMENDMENTS.get(data["amended_to"], "")
+        if bound.recalls.case_type.target(case.state, action) is not None:
+            _or_leave_to_people(uow, f"recall/{case_id}", lambda: _amend_recall(bound, uow, case, action, number))
+
+
+def _amend_recall(bound: CaseTypes, uow: UnitOfWork, case: Any, action: str, number: Mapping[str, Any]) -> None:
+    # First, for what the other outcome leads to takes the place of what this one led to.
+    _take_adjustments_back(bound, uow, case, number)
+    _take(bound.recalls, uow, case, action, number)
+
+
+def _take_adjustments_back(bound: CaseTypes, uow: UnitOfWork, case: Any, number: Mapping[str, Any]) -> None:
     row = AdjustmentRow
     led_to = select(row).where(row.recall == case.id).order_by(row.id).with_for_update()
     for adjustment in uow.session.scalars(led_to).all():

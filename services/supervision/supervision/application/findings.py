@@ -56,8 +56,9 @@ def _facts(rulebook: Rulebook, uow: UnitOfWork, case: FindingRow, action: str, f
         return _named(rulebook, uow, form) if form else FindingFacts()
     if action == "attach":
         return FindingFacts(evidence=_evidence(uow, form.get("evidence", ())))
-    if action == "verify":
-        weight = rulebook.substance(weight_key(case.severity), conduct=case.occurred_on, decision=uow.clock.today())
+    if action in ("verify", "amend"):
+        severity = form.get("severity", case.severity)
+        weight = rulebook.substance(weight_key(severity), conduct=case.occurred_on, decision=uow.clock.today())
         return FindingFacts(weight=weight)
     return FindingFacts()
 

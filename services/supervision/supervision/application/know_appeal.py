@@ -23,7 +23,8 @@ log = structlog.get_logger(__name__)
 def know_appeal(bound: CaseTypes, uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
     """Keep the appeal as it is now; while it is open nothing is made public about its finding.
 
-    A decision to revoke revokes the finding or the measure; one to amend eases a measure. What is not ours is let pass.
+    A decision to revoke revokes the finding or the measure; one to amend eases a measure (of a finding: `apply_appeal`).
+    What is not ours is let pass.
     """
     kind, _, about = data["subject_ref"].partition("/")
     if kind not in ("finding", "measure"):

@@ -65,9 +65,15 @@ _TEXTS: Final = {
     "evaluate": "EVALUATION",
     "to_discipline": "DISCIPLINE_CASE",
 }
-_AGAINST: Final = frozenset({"adjust", "remove", "demote"})
+AMENDMENTS: Final[Mapping[str, str]] = {
+    "RESTORED": "amend_restore",
+    "ADJUSTED": "amend_adjust",
+    "REMOVED": "amend_remove",
+}
+"""The step by which an appeal puts a lighter outcome in the place of another."""
+_AGAINST: Final = frozenset({"adjust", "remove", "demote", "amend_adjust", "amend_remove"})
 _MOVES_BARS: Final = frozenset(
-    {"create", *("restore", "adjust", "remove", "demote"), "cancel", "undo", "to_discipline"}
+    {"create", "restore", "adjust", "remove", "demote", *AMENDMENTS.values(), "cancel", "undo", "to_discipline"}
 )
 
 

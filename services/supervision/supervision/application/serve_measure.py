@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 
 
 def serve_measure(measures: Cases, uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
-    """Take the step `deliver`, once; other documents, and measures that moved on, are let pass.
+    """Take the step `deliver`, of a second inquiry `deliver_again`, once; the rest, and what moved on, is let pass.
 
     Raises Invalid: `UNKNOWN_MEASURE`, `NOT_CONCERNED` (the recipient is somebody else), `NOT_SERVED` (no day of service).
     """
@@ -32,7 +32,9 @@ def serve_measure(measures: Cases, uow: UnitOfWork, event: Event, data: Mapping[
         raise Invalid("NOT_SERVED")
     if data["recipient"]["id"] != measure.cadre:
         raise Invalid("NOT_CONCERNED")
-    if measures.case_type.target(measure.state, "deliver") is None:
+    again = measure.state == "SECOND_INQUIRY" and measure.reply_due is None
+    action = "deliver_again" if again else "deliver"
+    if measures.case_type.target(measure.state, action) is None:
         log.info("the measure has moved on", state=measure.state)
         return
-    measures.take(uow, measure_id, "deliver", system_actor("supervision"), {"served_on": data["served_on"]})
+    measures.take(uow, measure_id, action, system_actor("supervision"), {"served_on": data["served_on"]})

@@ -103,7 +103,7 @@ class FindingFacts:
     """What was looked up for a step.
 
     `cadres` and `evidence` are those asked for that exist; `weight` is the rule for the weight of the finding's
-    severity (None: no rule was in force at the conduct).
+    severity, or of the one that it is amended to (None: no rule was in force at the conduct).
     """
 
     unit_known: bool = False
@@ -149,6 +149,13 @@ class FindingMachine(StateMachine):
         | RECTIFIED.to(REVOKED)
         | REOPENED.to(REVOKED)
         | CLOSED.to(REVOKED)
+    )
+    amend = (
+        VERIFIED.to(VERIFIED)
+        | RECTIFYING.to(RECTIFYING)
+        | RECTIFIED.to(RECTIFIED)
+        | REOPENED.to(REOPENED)
+        | CLOSED.to(CLOSED)
     )
     apply_tolerance = (
         NOTIFIED.to(NOTIFIED)
@@ -493,7 +500,34 @@ def reweigh(step: Step) -> None:
     else:
         case.rectified_factor = None
         if case.relapses == 1:
-            case.base_weight = _rounded(case.base_weight * Decimal(step.rule("rectification.relapse_factor")))
+            _add_relapse(step)
+    _combine(case)
+
+
+def _add_relapse(step: Step) -> None:
+    case: Finding = step.case
+    case.base_weight = _rounded(case.base_weight * Decimal(step.rule("rectification.relapse_factor")))
+
+
+def amend(step: Step) -> None:
+    """Let the finding be as severe as an appeal left it (A16): it weighs the points of that, with a relapse that it had.
+
+    Raises 422 `NO_REFORMATIO_IN_PEIUS`, `NO_RULE_AT_CONDUCT`.
+    """
+    case: Finding = step.case
+    wanted: int = step.form["severity"]
+    if wanted >= case.severity:
+        raise Refusal(
+            "NO_REFORMATIO_IN_PEIUS",
+            zh="不得因复核、申诉加重。",
+            en="Nothing is made heavier because of an appeal.",
+            severity=case.severity,
+            given=wanted,
+        )
+    case.severity = wanted
+    weigh(step)
+    if case.relapses:
+        _add_relapse(step)
     _combine(case)
 
 
@@ -620,6 +654,9 @@ FINDING: Final = CaseType(
                 not_after=("create", "revise", "verify"),
                 eyes=2,
                 reason=True,
+            ),
+            "amend": Action(
+                zh="因申诉变更", en="amend upon appeal", effect=amend, event=_EVENT.format("weight-changed")
             ),
             "undo_tolerance": Action(
                 zh="撤销容错后恢复",

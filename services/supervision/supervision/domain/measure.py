@@ -110,6 +110,7 @@ class MeasureMachine(StateMachine):
     deliver = APPROVED.to(DELIVERED)
     reply = DELIVERED.to(REPLIED) | OVERDUE.to(REPLIED) | SECOND_INQUIRY.to(REPLIED)
     lapse = DELIVERED.to(OVERDUE) | SECOND_INQUIRY.to(OVERDUE)
+    deliver_again = SECOND_INQUIRY.to(SECOND_INQUIRY)
     inquire_again = REPLIED.to(SECOND_INQUIRY) | OVERDUE.to(SECOND_INQUIRY)
     follow_up = DELIVERED.to(FOLLOW_UP) | REPLIED.to(FOLLOW_UP) | OVERDUE.to(FOLLOW_UP)
     close = FOLLOW_UP.to(CLOSED)
@@ -305,10 +306,21 @@ def may_inquire_again(step: Step) -> None:
 
 
 def inquire_again(step: Step) -> None:
-    """Ask once more; the time to answer runs anew from today."""
+    """Ask once more; the time to answer runs anew when that is served."""
     case: Measure = step.case
     case.inquiries += 1
-    case.reply_due = step.rule("measure.reply_period").last_day(step.at).day
+    case.reply_due = None
+
+
+def deliver_again(step: Step) -> None:
+    """Note the service of the second inquiry: the time to answer runs from that day."""
+    case: Measure = step.case
+    case.reply_due = step.rule("measure.reply_period").last_day(step.form["served_on"]).day
+
+
+def second_reply(step: Step) -> datetime | None:
+    """Return from when the time to answer the second inquiry runs."""
+    return _from(step.form["served_on"])
 
 
 def effect_over(step: Step) -> None:
@@ -425,8 +437,22 @@ MEASURE: Final = CaseType(
                 guards=(may_inquire_again,),
                 effect=inquire_again,
                 event=_EVENT.format("approved"),
-                arms=(Arm(kind=REPLY, rule="measure.reply_period", then="lapse", warn="deadline.warning"),),
                 reason=True,
+            ),
+            "deliver_again": Action(
+                zh="再次送达",
+                en="deliver the second inquiry",
+                effect=deliver_again,
+                event=_EVENT.format("delivered"),
+                arms=(
+                    Arm(
+                        kind=REPLY,
+                        rule="measure.reply_period",
+                        then="lapse",
+                        warn="deadline.warning",
+                        start=second_reply,
+                    ),
+                ),
             ),
             "follow_up": Action(
                 zh="回访",

@@ -98,6 +98,9 @@ class RecallMachine(StateMachine):
         | EVALUATED.to(CANCELLED)
     )
     undo = RESTORED.to(CANCELLED) | ADJUSTED.to(CANCELLED) | REMOVED.to(CANCELLED) | DEMOTED.to(CANCELLED)
+    amend_restore = ADJUSTED.to(RESTORED) | REMOVED.to(RESTORED) | DEMOTED.to(RESTORED)
+    amend_adjust = REMOVED.to(ADJUSTED) | DEMOTED.to(ADJUSTED)
+    amend_remove = DEMOTED.to(REMOVED)
     to_discipline = (
         PROPOSED.to(TRANSFERRED)
         | NOTIFIED.to(TRANSFERRED)
@@ -332,6 +335,16 @@ def decide(outcome: str) -> Any:
     return effect
 
 
+def amend(outcome: str) -> Any:
+    """Return the effect that puts `outcome` in the place of what was decided, from the day of that decision."""
+
+    def effect(step: Step) -> None:
+        case: Recall = step.case
+        case.outcome = outcome
+
+    return effect
+
+
 def cancel(step: Step) -> None:
     """Note why it ends: the system names the cause; people reject what is proposed, or withdraw it."""
     case: Recall = step.case
@@ -401,6 +414,10 @@ def _outcome(zh: str, en: str, outcome: str) -> Action:
         not_after=("create", "notify", "evaluate"),
         reason=True,
     )
+
+
+def _amended(zh: str, en: str, outcome: str) -> Action:
+    return Action(zh=zh, en=en, effect=amend(outcome), event=_EVENT.format("outcome"))
 
 
 RECALL: Final = CaseType(
@@ -586,6 +603,9 @@ RECALL: Final = CaseType(
                 reason=True,
             ),
             "undo": Action(zh="因申诉撤销", en="revoke upon appeal", effect=cancel, event=_EVENT.format("cancelled")),
+            "amend_restore": _amended("因申诉变更为恢复履职", "restore upon appeal", "RESTORED"),
+            "amend_adjust": _amended("因申诉变更为调整", "adjust upon appeal", "ADJUSTED"),
+            "amend_remove": _amended("因申诉变更为免职", "remove upon appeal", "REMOVED"),
             "to_discipline": Action(
                 zh="移送纪委监委",
                 en="hand to the discipline commission",
