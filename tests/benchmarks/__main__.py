@@ -41,6 +41,7 @@ from tests.benchmarks import probe, year
 from tests.benchmarks.effects import effects
 from tests.benchmarks.eligibility import eligibility
 from tests.benchmarks.peers import limit
+from tests.benchmarks.roster import roster_import
 from tests.support.broker import Vhost, private_broker
 from tests.support.permits import Base
 from tests.support.postgres import Postgres, private_postgres
@@ -507,6 +508,9 @@ def measure(bench: Bench, runs: int, scale: float, only: set[str], *, linear: bo
         console.print("  tolerance.effects")
         took = statistics.median(effects(EFFECTS))
         rows.append(Row("tolerance.effects", took, "s", 2, {}, lower_is_better=True))
+    if wanted("roster.import"):
+        took = median("roster.import", lambda: roster_import(bench.dsn("bench_roster"), int(10_000 * scale)))
+        rows.append(Row("roster.import", took, "s", 20, {}, lower_is_better=True))
     if wanted("eligibility.one") or wanted("eligibility.many"):
         stored, asked = int(1_000_000 * scale), max(10, int(10_000 * scale))
         console.print("  eligibility")

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
 
 from citybus import deadlines, jobs
 from citybus.calendar import Duration
@@ -144,6 +146,18 @@ def test_whatever_is_left_is_told(mechanism: Mechanism, surroundings: Surroundin
         assert words in str(told.value)
     assert "dead" not in str(told.value).replace("deadlines", "")
     assert "dept" not in str(told.value)
+
+
+def test_what_waits_for_its_channel_is_left(mechanism: Mechanism, surroundings: Surroundings) -> None:
+    engine = create_engine(mechanism.database.owner_url, poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE publications (waiting boolean NOT NULL)"))
+        connection.execute(text("INSERT INTO publications VALUES (true), (false)"))
+    with pytest.raises(LocalError, match="publications 1"):
+        drain(surroundings, mechanism.clock.now, within=0.1, quiet=0.1)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE publications SET waiting = false"))
+    drain(surroundings, mechanism.clock.now, within=20, quiet=0.1)
 
 
 def test_move_returns_when_what_it_set_off_is_done(

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from citybus.errors import Refusal, Transient
-from citybus.http import Blueprint, Kind, accepts, create_app, requires
+from citybus.http import AsOf, Blueprint, Kind, accepts, create_app, requires
 from citybus.http.problems import COMMON, faults_of, kinds_of
 from citybus.http.tokens import Tokens
 from citybus.http.translations import Bilingual, both
@@ -27,16 +27,20 @@ SECRET = "420202199001010011"
 
 class Part(Schema):
     weight = fields.Integer(required=True, validate=validate.Range(1, 100))
+    day = fields.Date()
 
 
 class Form(Schema):
     name = fields.String(required=True, validate=validate.Length(max=5))
     parts = fields.List(fields.Nested(Part), load_default=[])
+    until = fields.Date(data_key="valid-to")
+    days = fields.List(fields.Date())
     share = fields.String(validate=validate.Equal("all", error=Bilingual("应为全部", "Must be {other}")))
 
 
 class Query(Schema):
     size = fields.Integer(load_default=1)
+    as_of = AsOf()
 
 
 class Broken(Exception):
@@ -239,6 +243,32 @@ def test_a_fault_in_the_query_names_its_parameter(client: FlaskClient) -> None:
     assert problem["errors"] == [
         {"parameter": "size", "in": "query", "messages": {"zh": "应为整数。", "en": "Not a valid integer."}}
     ]
+
+
+def test_a_day_that_no_rule_can_reckon_with_is_named_wherever_it_stands(client: FlaskClient) -> None:
+    sent = {
+        "name": "a",
+        "valid-to": "9999-12-31",
+        "days": ["2024-03-04", "0001-01-01"],
+        "parts": [{"weight": 1}, {"weight": 1, "day": "2200-01-01"}],
+    }
+    answer = client.post("/forms", json=sent)
+    assert answer.status_code == 400
+    assert answer.json is not None
+    wanted = {"zh": "日期应在 1900 年至 2199 年之间。", "en": "A day in the years 1900 to 2199 is wanted."}
+    assert {fault["pointer"]: fault["messages"] for fault in answer.json["errors"]} == {
+        "/valid-to": wanted,
+        "/days/1": wanted,
+        "/parts/1/day": wanted,
+    }
+    asked = client.post("/forms?as_of=9999-12-31T00:00:00%2B08:00", json={"name": "a"})
+    assert asked.json is not None
+    assert asked.json["errors"] == [{"parameter": "as_of", "in": "query", "messages": wanted}]
+
+
+@pytest.mark.parametrize("day", ["1900-01-01", "2199-12-31"])
+def test_a_day_that_can_be_reckoned_with_is_taken(client: FlaskClient, day: str) -> None:
+    assert client.post("/forms", json={"name": "a", "valid-to": day}).status_code == 200
 
 
 @pytest.mark.parametrize(

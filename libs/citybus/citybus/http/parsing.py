@@ -20,6 +20,8 @@ from citybus.http.translations import Bilingual
 MAX_BODY_BYTES: Final = 1 << 20
 MAX_DEPTH: Final = 32
 JSON: Final = "application/json"
+RECKONED_YEARS: Final = range(1900, 2200)
+"""The years in which a day may lie that a request names: periods that begin in them end where a calendar still reaches."""
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -108,6 +110,12 @@ class Parser(FlaskParser):
         body = req.get_data(cache=True)
         return read_json(body) if body else core.missing
 
+    def _load_location_data(self, *, schema: Schema, req: Request, location: str) -> Any:
+        data = super()._load_location_data(schema=schema, req=req, location=location)
+        if isinstance(data, Mapping) and (wrong := _beyond(schema, data)):
+            raise ValidationError(wrong)
+        return data
+
     def handle_error(self, error: ValidationError, *_: Any, **__: Any) -> Any:
         messages = error.messages
         raise invalid(*faults_of(messages if isinstance(messages, Mapping) else {"json": messages})) from None
@@ -152,6 +160,44 @@ class AsOf(fields.DateTime):
         raise self.make_error("invalid")
 
 
+def _beyond(schema: Schema, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a message for each day, at any depth, that no rule can reckon with; what is no day at all is for the schema."""
+    found = {name: _beyond_of(field, given[name]) for name, field in _named(schema).items() if name in given}
+    return {name: messages for name, messages in found.items() if messages}
+
+
+def _named(schema: Schema) -> dict[str, fields.Field[Any]]:
+    return {field.data_key or name: field for name, field in schema.load_fields.items()}
+
+
+def _beyond_of(field: fields.Field[Any], value: Any) -> Any:
+    if isinstance(field, fields.Date | fields.DateTime) and isinstance(value, str):
+        return _beyond_of_day(value[:10])
+    if isinstance(field, fields.Nested):
+        if isinstance(value, list):
+            return _each(lambda each: isinstance(each, Mapping) and _beyond(field.schema, each), value)
+        return isinstance(value, Mapping) and _beyond(field.schema, value)
+    if isinstance(field, fields.List) and isinstance(value, list):
+        return _each(lambda each: _beyond_of(field.inner, each), value)
+    return None
+
+
+def _beyond_of_day(value: str) -> list[Bilingual] | None:
+    try:
+        year = date.fromisoformat(value).year
+    except ValueError:
+        return None
+    return None if year in RECKONED_YEARS else [_YEARS]
+
+
+def _each(look: Callable[[Any], Any], values: list[Any]) -> dict[int, Any]:
+    return {index: messages for index, value in enumerate(values) if (messages := look(value))}
+
+
+_YEARS: Final = Bilingual(
+    f"日期应在 {RECKONED_YEARS.start} 年至 {RECKONED_YEARS.stop - 1} 年之间。",
+    f"A day in the years {RECKONED_YEARS.start} to {RECKONED_YEARS.stop - 1} is wanted.",
+)
 _NUL: Final = ("文本中不得有 NUL 字符。", "A text must not hold a NUL character.")
 
 

@@ -36,6 +36,10 @@ _LEFT = {
     "未完成作业 jobs": "SELECT count(*) FROM jobs WHERE state IN ('QUEUED', 'RUNNING')",
 }
 
+_PUBLICATIONS = "publications"
+"""The table of the one service that brings bulletins to their channels."""
+_LEFT_TO_PUBLISH = {"待发布 publications": "SELECT count(*) FROM publications WHERE waiting"}
+
 _wait = click.option(
     "--wait/--no-wait", default=True, show_default=True, help="等到处理完毕 / return when all that it set off is done."
 )
@@ -157,8 +161,9 @@ def _surroundings() -> Surroundings:
 def drain(surroundings: Surroundings, now: Callable[[], datetime], *, within: float, quiet: float) -> None:
     """Return when nothing was left to do for `quiet` seconds, in two looks at least.
 
-    Nothing left: no deadline due at the domain's `now` and not fired, no event unpublished, no job open, no message in
-    a work queue or on its way to be tried again. Raises LocalError after `within` seconds, with what is left.
+    Nothing left: no deadline due at the domain's `now` and not fired, no event unpublished, no job open, no publication
+    that waits for its channel, no message in a work queue or on its way to be tried again. Raises LocalError after
+    `within` seconds, with what is left.
     """
     give_up = time.monotonic() + within
     quiet_since: float | None = None
@@ -199,7 +204,8 @@ def _look(surroundings: Surroundings, connections: dict[str, Connection], now: d
     """Return what is left to do, by a name for people."""
     left = {}
     for service, connection in connections.items():
-        for what, statement in _LEFT.items():
+        publishes = connection.execute(text("SELECT to_regclass(:name) IS NOT NULL"), {"name": _PUBLICATIONS}).scalar()
+        for what, statement in (_LEFT | _LEFT_TO_PUBLISH if publishes else _LEFT).items():
             count = connection.execute(text(statement), {"now": now}).scalar_one()
             if count:
                 left[f"{service} {what}"] = count

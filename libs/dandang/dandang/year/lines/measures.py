@@ -201,6 +201,7 @@ def asked_again(stage: Stage, name: str, who: Member) -> Days:
     yield at(date(2024, 3, 25))
     line.take(who.who, measure, "reply", text=REPLY)
     line.take(people.SUPERVISE, measure, "inquire_again", reason="答复不清(虚构)")
+    line.sign(who.who, measure, "MEASURE_NOTICE")
     yield at(date(2024, 4, 8))
     line.take(who.who, measure, "reply", text=f"补充{REPLY}")
     line.refused(
