@@ -114,7 +114,8 @@ def codes(row: Any) -> list[tuple[int, str, str]]:
 def facts(year: Year, case: Any) -> tuple[list[Any], list[Any], list[Any]]:
     """Return quarters, ballots and talks of a cadre's year."""
     grades, ballots, talks = RoutineGradeRow.__table__, BallotSessionRow.__table__, TalkRow.__table__
-    return tuple(year.city.rows(table, table.c.cadre == case.cadre) for table in (grades, ballots, talks))
+    found = [year.city.rows(table, table.c.cadre == case.cadre) for table in (grades, ballots, talks)]
+    return found[0], found[1], found[2]
 
 
 def test_a_row_becomes_the_facts_and_the_evaluation_that_single_requests_would_make(year: Year) -> None:
