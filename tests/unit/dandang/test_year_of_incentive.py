@@ -1,7 +1,8 @@
-"""Whom tolerance is granted in the year, and who hears their cases: as many as there should be."""
+"""Whom tolerance is granted in the year, who hears their cases, and whom the batches choose: as many as there should be."""
 
 from collections import Counter
 from dataclasses import astuple
+from datetime import date
 from pathlib import Path
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from citybus.calendar import Calendar
 from dandang.local.state import RunFolder
 from dandang.slice import cast
 from dandang.slice.cast import Person
-from dandang.year.lines import tolerances
+from dandang.year.lines import batches, tolerances
 from dandang.year.people import SPARED, Member, People
 from dandang.year.stage import Stage
 
@@ -64,9 +65,28 @@ def test_nobody_judges_their_own_unit_and_all_heads_take_their_turn(share: float
 
 def test_days_are_in_order_and_working_days() -> None:
     courses = [astuple(each) for each in (tolerances.SPRING, tolerances.AUTUMN, tolerances.MAY)]
-    for days in courses:
+    chosen = (
+        *(batches.ADMONISHED, batches.OPENED, batches.PUBLICISED, batches.OBJECTED, batches.ADMONISHED_LATE),
+        *(batches.DECIDED, batches.DECIDED_AT_LAST, batches.APPOINTED),
+    )
+    for days in (*courses, chosen):
         assert sorted(days) == list(days)
         assert [day for day in days if not CALENDAR.is_working_day(day).working] == []
+
+
+def test_a_decision_comes_after_its_publicity() -> None:
+    for publicised, decided in (
+        (batches.PUBLICISED, batches.DECIDED),
+        (batches.OBJECTED, batches.DECIDED_AT_LAST),
+        (batches.DECIDED, batches.DECIDED_AT_LAST),
+    ):
+        assert CALENDAR.add_working_days(publicised, 5).day < decided
+
+
+def test_the_group_that_wants_younger_members_is_an_aged_one() -> None:
+    _, days = batches.aged_group(people())
+    ages = [(batches.OPENED - date.fromisoformat(day)).days / 365.25 for day in days]
+    assert sum(ages) / len(ages) >= 52
 
 
 def test_whom_no_line_called_upon_is_left_for_the_batches() -> None:
