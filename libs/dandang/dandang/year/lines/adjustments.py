@@ -138,15 +138,17 @@ def executed(
     line.sign(who.who, Case("supervision", "sanctions", str(done["sanction"])), "SANCTION_NOTICE")
 
 
-def change_post(line: Line, who: Member, *, post: str, since: date, rank: str | None = None) -> None:
-    """Have the roster say what post a cadre holds from `since` on; the rank stays where none is given."""
+def change_post(
+    line: Line, who: Member, *, post: str, since: date, unit: str | None = None, rank: str | None = None
+) -> None:
+    """Have the roster say what post a cadre holds from `since` on; unit and rank stay where they are not given."""
     entry = Case("assessment", "cadres", who.cadre)
     held = line.look(people.CADRE_OFFICE, entry)
     line.take(
         people.CADRE_OFFICE,
         entry,
         "change_post",
-        unit=held["unit"],
+        unit=unit or held["unit"],
         post=post,
         post_since=since.isoformat(),
         rank=rank or held["rank"],
