@@ -1,6 +1,8 @@
 """The sheet of a year is recorded as single requests would have done it, once, and not at all where a row is wrong (A8)."""
 
 import io
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -8,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 from python_calamine import CalamineWorkbook
-from sqlalchemy import update
+from sqlalchemy import select, update
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import encode_multipart
 
@@ -19,6 +21,7 @@ from assessment.application.run_sheet import run_sheet
 from assessment.application.start_sheet import JOB, start_sheet
 from assessment.domain.annual_sheet import sheet_kind, sheet_rules
 from assessment.persistence.models import (
+    AnnualRow,
     AnnualSheetRow,
     BallotSessionRow,
     CadreRow,
@@ -35,6 +38,7 @@ from tests.support.annual import ASSESSOR, SECOND, YEAR, Year, bound, officer
 from tests.support.assessment import City, cadre_row, id_number, roster, rulebook, workbook
 from tests.support.grades import ASSESSOR as ASSESSOR_CLAIMS
 from tests.support.grades import COMMITTEE, OTHER_UNIT, Client, problem
+from tests.support.waiting import eventually
 
 SCORES = {"ACHIEVEMENT": 88.125, "LEADER": 80}
 GROUP_SCORES = {"POLITICS": 80, "LEADERSHIP": 80, "ACHIEVEMENT": 80, "CLEANNESS": 80, "STYLE": 80}
@@ -63,9 +67,9 @@ def enrolled(year: Year, unit: str, *numbers: str) -> list[str]:
     return [str(rows[id_index(year.city.vault, number)]) for number in numbers]
 
 
-def people(year: Year, unit: str, count: int = 1, month: int = 1) -> list[tuple[str, Any]]:
+def people(year: Year, unit: str, count: int = 1, month: int = 1, born: int = 1970) -> list[tuple[str, Any]]:
     """Return the identity numbers of cadres of `unit`, each with the assessment that waits for them."""
-    numbers = [id_number(date(1970, month, day)) for day in range(1, count + 1)]
+    numbers = [id_number(date(born, month, day)) for day in range(1, count + 1)]
     return [(number, year.annual(cadre)) for number, cadre in zip(numbers, enrolled(year, unit, *numbers), strict=True)]
 
 
@@ -285,6 +289,38 @@ def test_a_job_that_dies_goes_on_at_its_chunk_and_does_nothing_twice(
     for _, case in made:
         assert [len(each) for each in facts(year, case)] == [4, 1, 2]
         assert year.told(case) == ["opened", "self-reported", "evaluated"]
+
+
+def test_a_process_that_is_killed_in_the_midst_is_followed_by_one_that_does_the_rest(year: Year) -> None:
+    made = people(year, "S-14", 7, born=1971)
+    sheet = upload(year, annual_sheet([row_of(number) for number, _ in made]))
+    job = ended(year, sheet).job_id
+    url = year.city.engine.url.render_as_string(hide_password=False)
+    with year.city.engine.connect() as other:
+        # The third chunk waits for a row that somebody holds; there the process is killed.
+        other.execute(select(AnnualRow.id).where(AnnualRow.id == made[4][1].id).with_for_update())
+        command = [sys.executable, "-m", "tests.support.bulk_process", url, year.city.units.source, "2"]
+        process = subprocess.Popen(command)
+        try:
+            eventually(lambda: job_row(year, job).progress == 11, within=60, what="the checks and two chunks are done")
+        finally:
+            process.kill()
+            process.wait()
+    assert [year.again(case).state for _, case in made] == ["EVALUATED"] * 4 + ["OPEN"] * 3
+    with year.city.acting() as uow:
+        uow.session.execute(update(tables.jobs).where(tables.jobs.c.id == job).values(claimed_until=None))
+        uow.commit()
+    work(year, chunk=2)
+    row = ended(year, sheet)
+    assert (row.state, row.rows_new, row.rows_same, job_row(year, job).attempts) == ("RECORDED", 7, 0, 2)
+    for _, case in made:
+        assert [len(each) for each in facts(year, case)] == [4, 1, 2]
+        assert year.told(case) == ["opened", "self-reported", "evaluated"]
+
+
+def job_row(year: Year, job: str) -> Any:
+    (row,) = year.city.rows(tables.jobs, tables.jobs.c.id == job)
+    return row
 
 
 def test_a_job_that_dies_while_it_checks_has_not_passed_what_is_wrong(
