@@ -254,7 +254,6 @@ def enter(step: Step) -> None:
             zh="该决定已登记。",
             en="The decision is in the register already.",
             status=409,
-            decision_no=case.decision_no,
         )
     set_length(step, form.get("months"))
     case.recorded_late = _is_late(step)
