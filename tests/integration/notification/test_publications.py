@@ -238,6 +238,7 @@ def test_a_withdrawal_that_is_not_done_in_a_working_day_is_told(city: City, chan
         tables.deadlines, tables.deadlines.c.ref == f"publication/{case.id}", tables.deadlines.c.state == "ARMED"
     )
     assert (deadline.kind, deadline.due_at.isoformat()) == ("publication.withdrawal", "2024-03-06T00:00:00+08:00")
+    assert deadline.due_at - deadline.warn_at == timedelta(hours=4)
     city.clock.advance(timedelta(days=2))
     assert deadlines.fire_due(city.units, handlers((city.publications,))).fired >= 1
 

@@ -318,7 +318,9 @@ PUBLICATION: Final = CaseType(
                 en="withdraw from the channel",
                 effect=withdraw,
                 closes=(_CONFIRMATION,),
-                arms=(Arm(kind=_WITHDRAWAL, rule="publication.withdrawal_window", warn=_WARN),),
+                arms=(
+                    Arm(kind=_WITHDRAWAL, rule="publication.withdrawal_window", warn="publication.withdrawal_warning"),
+                ),
             ),
             "issue": Action(zh="送出撤回通知", en="give the notice to the press", effect=note_issued),
             "retract": Action(
