@@ -20,8 +20,8 @@ unexport PYTHONPATH PYTHONHOME
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: environment-local ## set up and start the whole city, play one case through all services, stay up until Ctrl-C
-	@exec $(dandang) up --play
+run: environment-local ## set up and start the whole city, play a year of it, stay up until Ctrl-C
+	@exec $(dandang) up --play year
 
 up: environment-local ## start the whole city in the background
 	@$(dandang) up --detach

@@ -17,10 +17,12 @@ from dandang.local.state import RunFolder, State
 
 @click.command()
 @click.option(
-    "--play", is_flag=True, help="起来后演示一遍贯穿四个服务的例子 / once up, play the slice through all services."
+    "--play",
+    type=click.Choice(["slice", "year"]),
+    help="起来后演示:贯穿四个服务的一件事,或一年 / once up, play one case through all services, or a whole year.",
 )
 @click.option("--detach", is_flag=True, help="在后台运行 / return once it is up, and leave it running.")
-def up(play: bool, detach: bool) -> None:
+def up(play: str | None, detach: bool) -> None:
     """启动全城 / start broker, database and all processes, and keep them up until Ctrl-C or `dandang down`."""
     run = RunFolder()
     run.make()
@@ -30,7 +32,7 @@ def up(play: bool, detach: bool) -> None:
         else:
             _start_in_background(run)
         if play:
-            subprocess.run(program_of_this_command("slice"), check=True)
+            subprocess.run(program_of_this_command(play), check=True)
         return
     if not run.hold():
         click.echo(f"已在运行 / it is up already.\n{where(run)}")
@@ -63,7 +65,7 @@ def _running_services(state: State) -> list[str]:
     return [service for service in SERVICES if f"{service}-api" in names]
 
 
-def stay_up(city: LocalCity, play: bool = False) -> None:
+def stay_up(city: LocalCity, play: str | None = None) -> None:
     """Start a city, and keep it up until a signal asks for its end. The caller holds its run folder."""
     run = city.run
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -76,7 +78,7 @@ def stay_up(city: LocalCity, play: bool = False) -> None:
     try:
         city.start()
         click.echo(f"  {time.monotonic() - began:5.1f} s  合计 in all\n{where(run)}")
-        player = subprocess.Popen(program_of_this_command("slice")) if play else None
+        player = subprocess.Popen(program_of_this_command(play)) if play else None
         while True:
             city.supervisor.look()
             process.reap_orphans(city.supervisor.pids() | ({player.pid} if player is not None else set()))

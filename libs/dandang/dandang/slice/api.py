@@ -108,7 +108,7 @@ class Api:
                 self._run,
                 who.subject,
                 who.roles,
-                units=None if who.everywhere else (),
+                units=None if who.everywhere else who.units,
                 unit=who.unit,
                 person=who.cadre,
             )

@@ -12,7 +12,7 @@ from dandang.sample import SampleCadre, SampleCity, sample_city
 class Person:
     """Somebody who acts: `subject` is the staff id of the token, `cadre` the id on the roster where that is needed.
 
-    `everywhere` says that the data scope is the whole city.
+    `everywhere` says that the data scope is the whole city; else it is `units`.
     """
 
     subject: str
@@ -22,6 +22,7 @@ class Person:
     unit: str | None = None
     cadre: str | None = None
     everywhere: bool = False
+    units: tuple[str, ...] = ()
 
     def known_as(self, cadre: str) -> "Person":
         """Return the same person with the id that the roster gave."""

@@ -3,6 +3,7 @@
 from dandang.slice.story import Story
 from dandang.year.lines import (
     adjustments,
+    annual,
     batches,
     bulletins,
     case_holds,
@@ -40,6 +41,7 @@ def lines(stage: Stage, everybody: People, story: Story, share: float) -> list[t
         *sanctions.lines(stage, punished),
         *case_holds.lines(stage, held),
         *tolerances.lines(stage, everybody, share),
+        *annual.lines(stage, everybody, share),
         *batches.lines(stage, everybody, share),
     ]
 

@@ -37,6 +37,9 @@ APPEALS: Final = _officer("org-appeal-1", "组织部 复核员甲", "Organisatio
 APPEALS_SECOND: Final = _officer(
     "org-appeal-2", "组织部 复核员乙", "Organisation: reviews, B", _ORGANISATION, "ORG.appeal"
 )
+GUEST: Final = _officer("office-assess", "市委办 考核员", "Party office: assesses the assessors", _OFFICE, "ORG.assess")
+FAIR: Final = _officer("fair-1", "公正委员会 委员", "Fair commission", None, "FAIRCOMM")
+FAIR_SECOND: Final = _officer("fair-2", "公正委员会 委员乙", "Fair commission, B", None, "FAIRCOMM")
 MEDIA: Final = _officer("media-1", "宣传部 新闻科", "Publicity", _PUBLICITY, "MEDIA")
 TRAINER: Final = _officer("trainer-1", "党校 教员", "Party school: trainer", _SCHOOL, "TRAINER")
 

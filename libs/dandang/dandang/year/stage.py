@@ -112,10 +112,18 @@ class Line:
 
     def take(self, who: Person, case: Case, action: str, **form: Any) -> Any:
         """Have `who` take a step on a case, and return how the case is then. Raises Refused."""
+        return self._take(who, case, action, form, None)
+
+    def _take(self, who: Person, case: Case, action: str, form: Mapping[str, Any], as_read: int | None) -> Any:
+        """Do `take`; `as_read` is the version that `who` has read just now, None where it is to be read."""
 
         def send(step: str) -> Any:
+            known = as_read
+
             def attempt() -> Any:
-                version = self.stage.api.get(who, case.service, case.path).version
+                nonlocal known
+                version = f'"{known}"' if known else self.stage.api.get(who, case.service, case.path).version
+                known = None  # if it is stale, it is read again
                 return self.stage.api.post(
                     who,
                     case.service,
@@ -189,22 +197,25 @@ class Line:
 
     def sign(self, who: Person, about: Case, document: str) -> Case:
         """Have `who` open and sign the document about a case as soon as it arrives, and return its delivery."""
-        delivery = self.receive(who, about, document)
-        self.take(who, delivery, "open")
-        self.take(who, delivery, "sign")
+        found = self._received(who, about, document)
+        delivery = Case("notification", "deliveries", str(found["id"]))
+        opened = self._take(who, delivery, "open", {}, found["version"])
+        self._take(who, delivery, "sign", {}, opened["version"])
         return delivery
 
     def receive(self, who: Person, about: Case, document: str) -> Case:
         """Wait until the document about a case is in the inbox of `who`, and return its delivery."""
+        return Case("notification", "deliveries", str(self._received(who, about, document)["id"]))
+
+    def _received(self, who: Person, about: Case, document: str) -> Any:
         kind = KINDS[about.collection]
-        found = self.listed(
+        return self.listed(
             who,
             "notification",
             "/deliveries",
             lambda each: each["document"] == document and each["state"] == "SENT",
             ref=f"{kind}/{about.id}",
         )
-        return Case("notification", "deliveries", str(found["id"]))
 
     def tell(self, zh: str, en: str, *cases: tuple[Case, Person]) -> None:
         """Have the year of whom this line is about told at the end, from these cases, each read by somebody who may."""

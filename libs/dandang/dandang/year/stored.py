@@ -38,7 +38,9 @@ class Stored:
 
 
 def _protagonist(found: dict[str, Any]) -> Protagonist:
-    cases = tuple(
-        (Case(**case), Person(**{**reader, "roles": tuple(reader["roles"])})) for case, reader in found["cases"]
-    )
+    cases = tuple((Case(**case), _person(reader)) for case, reader in found["cases"])
     return Protagonist(found["name"], found["zh"], found["en"], cases)
+
+
+def _person(found: dict[str, Any]) -> Person:
+    return Person(**{**found, "roles": tuple(found["roles"]), "units": tuple(found["units"])})
