@@ -50,12 +50,9 @@ class Stage:
         self._lock = threading.Lock()
         self._kept: dict[str, Any] = {}
         self.protagonists: dict[str, Protagonist] = {}
-        if file.exists():
-            for line in file.read_text(encoding="utf-8").splitlines():
-                # The last line may have been cut off: what it told is asked for again.
-                if line.endswith("}"):
-                    kept = json.loads(line)
-                    self._kept[kept["step"]] = kept["answer"]
+        for line in _whole_lines(file):
+            kept = json.loads(line)
+            self._kept[kept["step"]] = kept["answer"]
 
     @property
     def api(self) -> Api:
@@ -79,6 +76,17 @@ class Stage:
     def steps(self) -> int:
         """How many steps are kept."""
         return len(self._kept)
+
+
+def _whole_lines(file: Path) -> list[str]:
+    """Return the lines of a file; the last one is taken away where it was cut off: what it told is asked for again."""
+    if not file.exists():
+        return []
+    content = file.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if whole != content:
+        file.write_bytes(whole)
+    return whole.decode().splitlines()
 
 
 @dataclass
