@@ -6,7 +6,7 @@ from datetime import date
 from functools import partial
 from typing import Any, Final
 
-from dandang.annual_sheet import AnnualRow, Talk, Votes, annual_sheet
+from dandang.annual_sheet import SubjectYear, Talk, Votes, annual_sheet
 from dandang.slice import cast
 from dandang.slice.api import SliceFailed
 from dandang.slice.cast import Person
@@ -57,7 +57,7 @@ class Year:
         first, second = self.everybody.of(cast.unit_code(office))[2:4]
         return first.row.id_no, second.row.id_no
 
-    def cadre(self, member: Member) -> AnnualRow:
+    def cadre(self, member: Member) -> SubjectYear:
         """Return a cadre's row of the sheet: three in ten did very well, few poorly."""
         turn = (self.units.index(member.unit) * 7 + member.place * 3) % 20
         extra = (self.units.index(member.unit) * 31 + member.place * 17) % 100 / 50
@@ -68,7 +68,7 @@ class Year:
             achievement, votes, routine = 62.0, (4, 14, 10, 2), ("一般", "较好", "一般", "一般")
         if member.cadre in self.weak:
             achievement, votes, routine = 44.0, (0, 3, 20, 7), ("一般", "较差", "一般", "较差")
-        return AnnualRow(
+        return SubjectYear(
             year=YEAR,
             ballot_on=HELD,
             votes=(Votes("A", 30, votes),),
@@ -79,14 +79,14 @@ class Year:
             talks=self._talks(member.unit),
         )
 
-    def group(self, unit: str) -> AnnualRow:
+    def group(self, unit: str) -> SubjectYear:
         """Return a leading group's row of the sheet: two in five did very well, one in twenty poorly."""
         number = self.units.index(unit)
         points = 93.0 if number % 5 in (0, 2) else 82.0
         if number % 20 == 9:
             points = 66.0
         names = ("POLITICS", "LEADERSHIP", "ACHIEVEMENT", "CLEANNESS", "STYLE")
-        return AnnualRow(
+        return SubjectYear(
             year=YEAR,
             ballot_on=HELD,
             votes=(Votes("A", 40, (26, 13, 1, 0)),),
