@@ -34,7 +34,7 @@ down: environment-local ## end the city that runs in this folder
 
 test: environment-dev ## set up and run every tier of tests, faults at sizes cut to fit
 	@$(dandang) prepare
-	$(pytest) -m "not long" --numprocesses 2
+	$(pytest) -m "not long" --numprocesses 2 --no-loadscope-reorder
 
 test-long: environment-dev ## the fault runs at full size
 	@$(dandang) prepare

@@ -12,7 +12,7 @@ settings.register_profile("city", deadline=None)
 settings.load_profile("city")
 
 
-CITIES = ("tests/e2e/", "tests/integration/local/test_up.py")
+CITIES = ("tests/e2e/", "tests/year/", "tests/integration/local/test_up.py")
 """Tests of whole cities, which take the usual ports where those are free: one city after the other."""
 
 
