@@ -295,6 +295,16 @@ def test_what_concerns_the_officer_is_left_out(year: Year, population: list[str]
         assert set(units) == {"N-1"}
 
 
+def test_groups_are_closed_by_an_officer_who_is_on_no_roster(year: Year) -> None:
+    case = year.verified(year.group("N-7"), points=80)
+    assert ASSESSOR.person is None
+    with year.city.acting(ASSESSOR.subject) as uow:
+        start_closing(uow, ASSESSOR, YEAR, "GROUP")
+        uow.commit()
+    assert runner(year, close_year).run_one()
+    assert (year.again(case).state, year.again(case).proposed_grade) == ("PROPOSED", "GOOD")
+
+
 def test_equal_points_go_by_the_roster_whatever_the_ids_are(year: Year) -> None:
     # By themselves the ids would put the last first or the first last: in the one year or in the other.
     excellent = []

@@ -75,7 +75,7 @@ _RECKONED: Final = """
 _PLAN: Final = """
     WITH reckoned AS MATERIALIZED (
         {reckoned} AND a.year = :year AND a.subject_kind = :kind
-          AND a.unit IS DISTINCT FROM :own_unit AND a.cadre IS DISTINCT FROM CAST(:own_person AS uuid)
+          AND a.unit IS DISTINCT FROM :own_unit AND (a.cadre = CAST(:own_person AS uuid)) IS NOT TRUE
           AND (CAST(:units AS text[]) IS NULL OR a.unit = ANY(CAST(:units AS text[])))
     ), pools AS (
         SELECT q.*, q.most - (

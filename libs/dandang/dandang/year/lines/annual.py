@@ -125,6 +125,7 @@ def assessed(line: Line, year: Year) -> Days:
     yield at(EVALUATED)
     evaluate(line, year)
     rounds(line, year, "verify")
+    explained(line, year)
     for category in ("GROUP", "CADRE", "CIVIL_SERVANT"):
         quota = line.open(people.ASSESS, "assessment", "quotas", year=YEAR, category=category)
         for who in (people.ASSESS, people.ASSESS_SECOND):
@@ -176,6 +177,13 @@ def evaluate(line: Line, year: Year) -> None:
                 file = ("年度考核汇总表(虚构).xlsx", annual_sheet(rows), XLSX)
                 sheet = line.post(who, "assessment", "/annual-sheets", file=file)
                 ended(line, who, Case("assessment", "annual-sheets", str(sheet["id"])))
+
+
+def explained(line: Line, year: Year) -> None:
+    """Have those verified whom many judged badly: each with what the verification found (A11)."""
+    for each in sorted(listed(line, people.ASSESS, state="EVALUATED"), key=lambda each: (each["unit"], each["cadre"])):
+        case = Case("assessment", "annuals", str(each["id"]))
+        line.take(year.officer(each["unit"]), case, "verify", reason="负面评价集中于履职实绩,经核实属实(虚构)")
 
 
 def beyond_quota(line: Line, year: Year) -> None:
