@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import date
 
 import click
@@ -14,13 +15,13 @@ from citybus.topology import files
 from dandang.local.errors import LocalError
 from dandang.local.state import PROJECT, RunFolder
 from dandang.quiet import Quiet, connections
-from dandang.slice import cast
+from dandang.slice import cast, department
 from dandang.slice.api import Api
 from dandang.slice.story import Story
 from dandang.year import calendar, report
 from dandang.year.people import load
 from dandang.year.play import Play, Told
-from dandang.year.report import Report
+from dandang.year.report import Outcome, Report
 from dandang.year.stage import Stage
 from dandang.year.stored import Stored
 
@@ -52,11 +53,13 @@ def play_year(share: float, as_json: bool) -> None:
     else:
         console.print("演示过了,以下是经过 / it was played before; this is how it went")
     told = Report(api, load(api, cast.city(), stored.share), calendar.YEAR)
-    stories, pools = [told.story(each) for each in stored.protagonists], told.pools()
+    outcome = Outcome(
+        [told.story(each) for each in stored.protagonists], told.pools(), department.received_by_departments(run)
+    )
     if as_json:
-        click.echo(json.dumps(report.as_data(stories, pools), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(asdict(outcome), ensure_ascii=False, indent=2))
     else:
-        report.show(stories, pools, console)
+        report.show(outcome, console)
 
 
 def _play(run: RunFolder, api: Api, story: Story, stored: Stored, console: Console) -> None:

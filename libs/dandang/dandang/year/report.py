@@ -5,7 +5,7 @@ All of it is made of what the services know; nothing of it is remembered by the 
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any, Final
@@ -145,13 +145,23 @@ class Report:
                 return
 
 
-def as_data(stories: Sequence[Told], pools: Sequence[Pool]) -> dict[str, Any]:
-    """Return the report as plain data."""
-    return {"stories": [asdict(story) for story in stories], "pools": [asdict(pool) for pool in pools]}
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """All that is told at the end. `departments`: what each received, as `department.received_by_departments` says."""
+
+    stories: Sequence[Told]
+    pools: Sequence[Pool]
+    departments: Mapping[str, Mapping[str, Any]]
 
 
-def show(stories: Sequence[Told], pools: Sequence[Pool], console: Console) -> None:
+def show(outcome: Outcome, console: Console) -> None:
     """Print the report for people."""
+    _show_stories(outcome.stories, console)
+    _show_pools(outcome.pools, console)
+    _show_departments(outcome.departments, console)
+
+
+def _show_stories(stories: Sequence[Told], console: Console) -> None:
     console.rule("时间线 timelines")
     for story in stories:
         whom = f"{story.whom}:" if story.whom else ""
@@ -169,12 +179,28 @@ def show(stories: Sequence[Told], pools: Sequence[Pool], console: Console) -> No
             if by := [part for part in (entry.event, "、".join(entry.rule_packs)) if part]:
                 console.print(f"              [cyan]{'  ·  '.join(by)}[/cyan]", soft_wrap=True, highlight=False)
             day = today
+
+
+def _show_pools(pools: Sequence[Pool], console: Console) -> None:
     console.rule("等次与优秀指标 grades and quotas")
     table = Table("类别 pool", "基数 base", "比例 share", "上限 limit", "等次 grades")
     for pool in pools:
         grades = "、".join(f"{grade} {count}" for grade, count in pool.grades.items())
         table.add_row(" ".join(QUOTAS[pool.category]), str(pool.base), f"{pool.ratio} %", str(pool.limit), grades)
     console.print(table)
+
+
+def _show_departments(departments: Mapping[str, Mapping[str, Any]], console: Console) -> None:
+    console.rule("各部门收到 what each department received, and no more")
+    for department in departments.values():
+        console.print(f"[bold]{department['zh']}[/bold] [dim]{department['en']}[/dim]  {department['count']}")
+        for event_type, received in department["types"].items():
+            fields = "、".join(received["fields"])
+            console.print(
+                f"  {received['count']:4}  {event_type}  [dim]{received['dataclass']}: {fields}[/dim]",
+                soft_wrap=True,
+                highlight=False,
+            )
 
 
 @cache

@@ -140,8 +140,9 @@ def assessed(line: Line, year: Year) -> Days:
     yield at(OBJECTED)
     objected(line, year)
     yield at(APPROVED)
-    for kind in ("GROUP", "CADRE"):
-        take_round(line, people.COMMITTEE, kind, "approve")
+    take_round(line, people.COMMITTEE, "GROUP", "approve")
+    within_quota(line, year)
+    take_round(line, people.COMMITTEE, "CADRE", "approve")
 
 
 def rounds(line: Line, year: Year, action: str) -> None:
@@ -187,15 +188,24 @@ def explained(line: Line, year: Year) -> None:
 
 
 def beyond_quota(line: Line, year: Year) -> None:
-    """Have a group that the quota left out proposed as excellent by hand: refused, with the figures."""
+    """Have a group that the quota left out proposed as excellent by hand, for the committee to see."""
     proposed = listed(line, people.ASSESS, state="PROPOSED", subject_kind="GROUP")
     for each in sorted(proposed, key=lambda each: str(each["unit"])):
-        case = Case("assessment", "annuals", str(each["id"]))
-        explained = line.ask(year.officer(each["unit"]), "assessment", f"{case.path}/explanation")
-        if "QUOTA_FULL" in explained["notes"]:
-            again = partial(line.take, year.officer(each["unit"]), case, "propose", grade="EXCELLENT", reason="力荐")
-            line.refused("QUOTA_EXCEEDED", again)
+        case, who = Case("assessment", "annuals", str(each["id"])), year.officer(each["unit"])
+        if "QUOTA_FULL" in line.ask(who, "assessment", f"{case.path}/explanation")["notes"]:
+            line.take(who, case, "propose", grade="EXCELLENT", reason="力荐(虚构)")
             return
+
+
+def within_quota(line: Line, year: Year) -> None:
+    """Have the committee refused what is beyond the quota, with the figures; it is proposed lower, and approved."""
+    for each in listed(line, people.ASSESS, state="PUBLICIZED", subject_kind="GROUP"):
+        case, who = Case("assessment", "annuals", str(each["id"])), year.officer(each["unit"])
+        line.refused("QUOTA_EXCEEDED", partial(line.take, people.COMMITTEE, case, "approve"))
+        line.take(who, case, "object", reason="优秀指标已用完(虚构)")
+        line.take(who, case, "propose", grade="GOOD", reason="按良好拟定(虚构)")
+        line.take(people.COMMITTEE, case, "approve")
+        line.tell("班子拟定优秀超出指标,被拒后定为良好", "a group beyond the quota", (case, people.ASSESS))
 
 
 def objected(line: Line, year: Year) -> None:
