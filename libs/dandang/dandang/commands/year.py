@@ -80,7 +80,7 @@ def _play(run: RunFolder, api: Api, story: Story, stored: Stored, console: Conso
             progress.console.print(f"  {told.at:%Y-%m-%d %H:%M}  {_named(told)}", soft_wrap=True, highlight=False)
 
         Play(story.clock, quiet, tell).run(lines)
-    stored.protagonists = list(stage.protagonists.values())
+    stored.protagonists = [stage.protagonists[key] for key in sorted(stage.protagonists)]
     stored.played = True
     stored.write(file)
 

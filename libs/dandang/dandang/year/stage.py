@@ -49,7 +49,7 @@ class Stage:
         self._file = file
         self._lock = threading.Lock()
         self._kept: dict[str, Any] = {}
-        self.protagonists: dict[str, Protagonist] = {}
+        self.protagonists: dict[tuple[str, str], Protagonist] = {}
         for line in _whole_lines(file):
             kept = json.loads(line)
             self._kept[kept["step"]] = kept["answer"]
@@ -227,7 +227,7 @@ class Line:
 
     def tell(self, zh: str, en: str, *cases: tuple[Case, Person]) -> None:
         """Have the year of whom this line is about told at the end, from these cases, each read by somebody who may."""
-        self.stage.protagonists[self.name] = Protagonist(self.name, zh, en, cases)
+        self.stage.protagonists[self.name, zh] = Protagonist(self.name, zh, en, cases)
 
     def _step(self, make: Callable[[str], Any]) -> Any:
         self._taken += 1
