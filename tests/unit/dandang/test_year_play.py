@@ -137,3 +137,10 @@ def test_nobody_is_called_upon_twice_and_heads_are_spared() -> None:
     assert all(each.place > 0 and not each.row.hr for each in called)
     with pytest.raises(ValueError, match="has only"):
         people.call(5000)
+
+
+def test_name_and_birth_tell_everybody_of_the_sample_city_apart() -> None:
+    from dandang.slice import cast
+
+    cadres = cast.city().cadres
+    assert len({(each.name, each.id_no[6:14]) for each in cadres}) == len(cadres)

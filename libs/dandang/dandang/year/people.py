@@ -152,15 +152,17 @@ def _acting(member: Member, role: str, suffix: str) -> Person:
 
 
 def load(api: Api, city: SampleCity, share: float = 1.0) -> People:
-    """Return the people of the city with the ids that the roster gave. Raises Refused."""
-    ids: dict[tuple[str, str, str], list[str]] = {}
+    """Return the people of the city with the ids that the roster gave. Raises Refused.
+
+    They are known again by name and birth, which are unique in the sample city: a unit may change in the year.
+    """
+    ids: dict[tuple[str, str], str] = {}
     cursor: str | None = None
     while True:
         query: dict[str, Any] = {"limit": 200} | ({"cursor": cursor} if cursor else {})
         found = patiently(lambda query=query: api.get(cast.ROSTER, "assessment", "/cadres", **query)).content  # type: ignore[misc]
         for each in found["items"]:
-            key = (each["unit"], each["name"], each["birth"])
-            ids.setdefault(key, []).append(str(each["id"]))
+            ids[each["name"], each["birth"]] = str(each["id"])
         cursor = found["next"]
         if not cursor:
             break
@@ -169,7 +171,7 @@ def load(api: Api, city: SampleCity, share: float = 1.0) -> People:
         place = places[row.unit]
         places[row.unit] += 1
         born = f"{row.id_no[6:10]}-{row.id_no[10:12]}-{row.id_no[12:14]}"
-        cadre = ids[row.unit, row.name, born].pop(0)
+        cadre = ids[row.name, born]
         subject = f"cadre-{row.unit}-{place:02}"
         who = Person(subject, f"{row.name} {row.post}", subject, ("CADRE",), row.unit, cadre)
         members.append(Member(row, place, who))
