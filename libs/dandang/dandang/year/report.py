@@ -24,8 +24,18 @@ from dandang.year.people import Member, People
 from dandang.year.stage import Case, Protagonist
 
 SYSTEM: Final = "system:"
-ORDER: Final = ("EXCELLENT", "GOOD", "COMPETENT", "BASICALLY_COMPETENT", "ORDINARY", "INCOMPETENT", "POOR", "–")
-"""Grades from the best; the last is no grade."""
+NO_GRADE: Final = "–"
+GRADES: Final[Mapping[str, str]] = {
+    "EXCELLENT": "优秀",
+    "GOOD": "良好",
+    "COMPETENT": "称职",
+    "BASICALLY_COMPETENT": "基本称职",
+    "ORDINARY": "一般",
+    "INCOMPETENT": "不称职",
+    "POOR": "较差",
+    NO_GRADE: "不定等次",
+}
+"""Grades from the best, of cadres and groups; the last is no grade."""
 QUOTAS: Final[Mapping[str, tuple[str, str]]] = {
     "GROUP": ("领导班子", "groups"),
     "CADRE": ("领导干部", "leading cadres"),
@@ -48,14 +58,25 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Grade:
+    """What the year's assessment came to, and why: points, what findings deduct, and the codes of what bound the grade."""
+
+    grade: str
+    composite: str | None
+    deduction: str | None
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
-    """Whom a story happened to, what became of it in words, and how it went."""
+    """Whom a story happened to, what became of it in words, how it went, and the grade of the year where there is one."""
 
     name: str
     zh: str
     en: str
     whom: str | None
     entries: tuple[Entry, ...]
+    grade: Grade | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,21 +110,27 @@ class Report:
             if all(each.id != annual for each, _ in cases):
                 cases.append((case, people.ASSESS))
         entries = [entry for case, reader in cases for entry in self._entries(case, reader)]
-        label = f"{whom.row.name} {whom.row.post}" if whom else None
         ordered = tuple(sorted(entries, key=lambda entry: entry.at))
-        return Told(protagonist.name, protagonist.zh, protagonist.en, label, ordered)
+        graded = next((self._grade(case) for case, _ in cases if case.collection == "annuals"), None)
+        return Told(protagonist.name, protagonist.zh, protagonist.en, label(whom) if whom else None, ordered, graded)
 
     def pools(self) -> list[Pool]:
         """Return the grades of the year by pool, beside the quotas."""
         quotas = {each["category"]: each for each in self._pages("assessment", "/quotas", year=self.year)}
         found = []
         for category in QUOTAS:
-            grades = Counter(each["grade"] or "–" for each in self.annuals if each["quota_category"] == category)
+            grades = Counter(each["grade"] or NO_GRADE for each in self.annuals if each["quota_category"] == category)
             if category in quotas:
                 quota = quotas[category]
-                ordered = {grade: grades[grade] for grade in ORDER if grades[grade]}
+                ordered = {grade: grades[grade] for grade in GRADES if grades[grade]}
                 found.append(Pool(category, quota["base"], quota["ratio"], quota["limit"], ordered))
         return found
+
+    def _grade(self, case: Case) -> Grade:
+        path = f"{case.path}/explanation"
+        found = patiently(lambda: self.api.get(people.ASSESS, case.service, path)).content
+        reasons = tuple(dict.fromkeys(each["reason_code"] for each in found["constraints"]))
+        return Grade(found["grade"] or NO_GRADE, found["composite"], found["deduction"]["points"], reasons)
 
     def _whom(self, case: Case, reader: Person) -> Member | None:
         content = patiently(lambda: self.api.get(reader, case.service, case.path)).content
@@ -154,6 +181,11 @@ class Outcome:
     departments: Mapping[str, Mapping[str, Any]]
 
 
+def label(member: Member) -> str:
+    """Return what somebody is called."""
+    return f"{member.row.name} {member.row.post}"
+
+
 def show(outcome: Outcome, console: Console) -> None:
     """Print the report for people."""
     _show_stories(outcome.stories, console)
@@ -179,13 +211,23 @@ def _show_stories(stories: Sequence[Told], console: Console) -> None:
             if by := [part for part in (entry.event, "、".join(entry.rule_packs)) if part]:
                 console.print(f"              [cyan]{'  ·  '.join(by)}[/cyan]", soft_wrap=True, highlight=False)
             day = today
+        if story.grade is not None:
+            console.print(f"  [green]{_graded(story.grade)}[/green]", soft_wrap=True, highlight=False)
+
+
+def _graded(grade: Grade) -> str:
+    """Return the year's grade in words, with what it rests on."""
+    told = f"年度等次 grade of the year: {GRADES[grade.grade]} {grade.grade}"
+    if grade.composite is not None:
+        told += f"  ·  {grade.composite} 分 points, 扣分 deducted {grade.deduction}"
+    return told + (f"  ·  {'、'.join(grade.reasons)}" if grade.reasons else "")
 
 
 def _show_pools(pools: Sequence[Pool], console: Console) -> None:
     console.rule("等次与优秀指标 grades and quotas")
     table = Table("类别 pool", "基数 base", "比例 share", "上限 limit", "等次 grades")
     for pool in pools:
-        grades = "、".join(f"{grade} {count}" for grade, count in pool.grades.items())
+        grades = "、".join(f"{GRADES[grade]} {count}" for grade, count in pool.grades.items())
         table.add_row(" ".join(QUOTAS[pool.category]), str(pool.base), f"{pool.ratio} %", str(pool.limit), grades)
     console.print(table)
 
