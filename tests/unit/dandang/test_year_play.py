@@ -43,7 +43,8 @@ class Clock(FileClock):
         return self.stops[-1]
 
     def write(self, at: datetime, *, running: bool = False) -> None:
-        self.stops.append(at)
+        if not running:
+            self.stops.append(at)
 
 
 def played(clock: Clock, still: Still, *lines: tuple[str, Iterator[datetime]]) -> None:

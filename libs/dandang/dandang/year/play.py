@@ -78,15 +78,19 @@ class Play:
                 for each in _go_on(hands, acting):
                     heapq.heappush(waiting, each)
         self.quiet.wait(self.clock.now, within=PATIENCE)
+        self.clock.write(self.clock.now(), running=True)
 
     def move(self, instant: datetime) -> None:
-        """Move domain time on to `instant` once all is quiet, and stop wherever a deadline is due on the way."""
+        """Move domain time on to `instant` once all is quiet, and stop wherever a deadline is due on the way.
+
+        Time stands while people act: else how fast they are would tell whether a deadline of that hour comes first.
+        """
         while self.clock.now() < instant:
             self.quiet.wait(self.clock.now, within=PATIENCE)
             due = self.quiet.next_deadline(self.clock.now())
             stop = instant if due is None else min(instant, _next_hour(due))
             if stop > self.clock.now():
-                self.clock.write(stop, running=True)
+                self.clock.write(stop)
         self.quiet.wait(self.clock.now, within=PATIENCE)
 
 
