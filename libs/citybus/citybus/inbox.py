@@ -69,12 +69,6 @@ _HAS_FOLLOWERS = text("""
         ON waiting.consumer = :consumer AND waiting.subject = moved.subject AND waiting.sequence = moved.last + 1)
 """)
 _FOLLOWERS = text("""
-    SELECT EXISTS (
-        SELECT FROM waiting_events AS waiting
-        JOIN unnest(CAST(:subjects AS text[]), CAST(:lasts AS bigint[])) AS moved (subject, last)
-        ON waiting.consumer = :consumer AND waiting.subject = moved.subject AND waiting.sequence = moved.last + 1)
-""")
-_FOLLOWERS = text("""
     SELECT follower.body FROM (
         SELECT waiting.subject, cursors.last FROM waiting_events AS waiting
         JOIN subject_cursors AS cursors USING (consumer, subject)
