@@ -1,4 +1,4 @@
-"""Whether a running city has anything left to do: deadlines, jobs, and events that somebody has not taken in yet.
+"""Whether a running city has anything left to do: deadlines, jobs, publications, events that somebody has not taken in.
 
 What was told is compared with what was taken in, so that an event which waits to be tried again counts as well.
 """
@@ -27,6 +27,7 @@ _OPEN: Final[Mapping[str, str]] = {
     """,
     "未完成作业 jobs": "SELECT count(*) FROM jobs WHERE state IN ('QUEUED', 'RUNNING')",
 }
+_SENDING: Final = {"notification": {"待发布 publications": "SELECT count(*) FROM publications WHERE waiting"}}
 _TOLD: Final = text("""
     SELECT type, count(*), count(*) FILTER (WHERE published_at IS NULL) FROM outbox_messages
     WHERE exchange = :exchange GROUP BY type
@@ -66,7 +67,7 @@ class Quiet:
         found = {
             f"{service} {what}": count
             for service, connection in self.connections.items()
-            for what, statement in _OPEN.items()
+            for what, statement in {**_OPEN, **_SENDING.get(service, {})}.items()
             if (count := connection.execute(text(statement), {"now": now}).scalar_one())
         }
         return found or self._under_way()

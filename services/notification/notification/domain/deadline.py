@@ -5,7 +5,7 @@ nothing acts by itself then, the head of the unit, the head of the supervision o
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
@@ -13,6 +13,7 @@ from statemachine import State, StateMachine
 
 from citybus.actor import Actor
 from citybus.cases.declare import Action, Arm, CaseType, Reach, Scope, Step
+from citybus.clock import ZONE
 
 
 class Level(StrEnum):
@@ -160,9 +161,16 @@ def put_out(step: Step) -> None:
 
 
 def warning_time(step: Step) -> datetime | None:
-    """Return when people are to be warned; None where that is not before it is due."""
+    """Return when people are to be warned; None where that is not before it is due.
+
+    On the day on which a deadline begins nobody is warned of it: they have only just been told of it.
+    """
     case: Watched = step.case
-    return case.warn_at if case.warn_at is not None and case.warn_at < case.due_at else None
+    if case.warn_at is None:
+        return None
+    next_day = datetime.combine(step.at.astimezone(ZONE).date() + timedelta(days=1), time.min, ZONE)
+    at = max(case.warn_at, next_day)
+    return at if at < case.due_at else None
 
 
 def due_time(step: Step) -> datetime:
