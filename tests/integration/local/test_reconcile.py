@@ -1,7 +1,7 @@
 """Reconciliation and digests, on databases as services have them."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from uuid import uuid4
 
 import pytest
@@ -136,3 +136,18 @@ def test_another_life_has_another_digest(
     engines: dict[str, Engine], cadres: dict[str, str], findings: list[tuple[str, list[str]]]
 ) -> None:
     assert digest_of(engines["assessment"], CADRES, FINDINGS) != digest_of(engines["supervision"], cadres, findings)
+
+
+@pytest.mark.parametrize(("actor", "counts"), [("system:supervision", False), ("org-1", True)])
+def test_steps_of_people_count_and_those_that_the_system_took_do_not(
+    engines: dict[str, Engine], actor: str, counts: bool
+) -> None:
+    engine = engines["assessment"]
+    steps = tables.metadata.tables["case_steps"]
+    with engine.connect() as connection:
+        before = Digest().add("assessment", connection)
+        values = {"kind": "finding", "case_id": new_id(), "version": 2, "action": "serve", "to_state": "SERVED"}
+        connection.execute(
+            steps.insert().values(**values, actor=actor, roles=[], at=datetime(2024, 3, 4, tzinfo=UTC), rule_packs=[])
+        )
+        assert (Digest().add("assessment", connection) != before) is counts
