@@ -11,27 +11,27 @@ from citybus.envelope import Event
 from citybus.unit_of_work import UnitOfWork
 from notification.application.deliver import deliver
 from notification.domain.delivery import Recipient
-from notification.domain.document import PARTICULARS, Document
-
-TOLD_ON: Final = "told_on"
+from notification.domain.document import PARTICULARS, TOLD_ON, Document
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
     """A document that an event brings: its subject is what the document is about, `recipient` reads whom it is for.
 
-    `occasion` tells apart when it is served again on the same matter.
+    `occasion` tells apart when it is served again on the same matter. Where any of several steps may bring it,
+    whichever comes first (`any_step`), the day on which it is told is that of sending, and not a step's.
     """
 
     document: Document
     recipient: Callable[[Mapping[str, Any]], tuple[Recipient, str]]
     occasion: Callable[[Mapping[str, Any]], str] = lambda _data: ""
+    any_step: bool = False
 
     def __call__(self, deliveries: Cases, uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
         """Deliver the document, once for each matter."""
         particulars = {
             name: plain(event.time.astimezone(ZONE).date() if name == TOLD_ON else data[name])
-            for name in sorted(PARTICULARS[self.document])
+            for name in sorted(PARTICULARS[self.document] - ({TOLD_ON} if self.any_step else set()))
         }
         deliver(deliveries, uow, self.document, event.subject, self.recipient(data), particulars, self.occasion(data))
 
@@ -76,9 +76,9 @@ NOTICES: Final[Mapping[str, Notice]] = {
     "supervision.measure.approved.v1": Notice(Document.MEASURE_NOTICE, cadre, inquiry),
     "supervision.sanction.recorded.v1": Notice(Document.SANCTION_NOTICE, cadre),
     "supervision.adjustment.decided.v1": Notice(Document.ADJUSTMENT_NOTICE, cadre),
-    "assessment.annual.approved.v1": Notice(Document.ANNUAL_RESULT, cadre_or_unit, revision),
-    "assessment.annual.corrected.v1": Notice(Document.ANNUAL_RESULT, cadre_or_unit, revision),
-    "assessment.annual.notified.v1": Notice(Document.ANNUAL_RESULT, cadre_or_unit, revision),
-    "assessment.appeal.decided.v1": Notice(Document.APPEAL_DECISION, cadre),
-    "assessment.appeal.executed.v1": Notice(Document.APPEAL_DECISION, cadre),
+    "assessment.annual.approved.v1": Notice(Document.ANNUAL_RESULT, cadre_or_unit, revision, any_step=True),
+    "assessment.annual.corrected.v1": Notice(Document.ANNUAL_RESULT, cadre_or_unit, revision, any_step=True),
+    "assessment.annual.notified.v1": Notice(Document.ANNUAL_RESULT, cadre_or_unit, revision, any_step=True),
+    "assessment.appeal.decided.v1": Notice(Document.APPEAL_DECISION, cadre, any_step=True),
+    "assessment.appeal.executed.v1": Notice(Document.APPEAL_DECISION, cadre, any_step=True),
 }

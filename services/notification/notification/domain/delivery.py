@@ -16,7 +16,7 @@ from statemachine import State, StateMachine
 from citybus.actor import Actor
 from citybus.cases.declare import Action, Arm, CaseType, Reach, Scope, Step
 from citybus.errors import Invalid, Refusal
-from notification.domain.document import LABELS, Document, fingerprint, render, template_key
+from notification.domain.document import LABELS, TOLD_ON, Document, fingerprint, render, template_key
 from notification.domain.texts import with_plain_texts
 
 
@@ -150,7 +150,8 @@ def dispatch(step: Step) -> None:
     if facts.addressee is None:
         raise Invalid("UNKNOWN_RECIPIENT")
     document = Document(case.document)
-    values = {**case.particulars, "name": facts.addressee.name, "unit": facts.addressee.unit_name}
+    told_on = {TOLD_ON: step.at.date().isoformat()}
+    values = {**told_on, **case.particulars, "name": facts.addressee.name, "unit": facts.addressee.unit_name}
     case.content = render(document, step.rule(template_key(document)), values, step.rule(LABELS))
     case.sha256 = fingerprint(case.content)
     case.unit = facts.addressee.unit

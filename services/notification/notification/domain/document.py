@@ -51,6 +51,8 @@ PARTICULARS: Final[Mapping[Document, frozenset[str]]] = MappingProxyType(
 )
 """What the template of each document may name of its matter."""
 LABELS: Final = "document.labels"
+TOLD_ON: Final = "told_on"
+"""The day on which somebody is told: that of sending, where the matter itself names none."""
 
 
 def template_key(document: Document) -> str:
