@@ -5,7 +5,7 @@ What was told is compared with what was taken in, so that an event which waits t
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
@@ -27,7 +27,8 @@ _OPEN: Final[Mapping[str, str]] = {
     """,
     "未完成作业 jobs": "SELECT count(*) FROM jobs WHERE state IN ('QUEUED', 'RUNNING')",
 }
-_SENDING: Final = {"notification": {"待发布 publications": "SELECT count(*) FROM publications WHERE waiting"}}
+_PUBLICATIONS: Final = "publications"
+_TO_SEND: Final = {"待发布 publications": f"SELECT count(*) FROM {_PUBLICATIONS} WHERE waiting"}
 _TOLD: Final = text("""
     SELECT type, count(*), count(*) FILTER (WHERE published_at IS NULL) FROM outbox_messages
     WHERE exchange = :exchange GROUP BY type
@@ -67,8 +68,7 @@ class Quiet:
         found = {
             f"{service} {what}": count
             for service, connection in self.connections.items()
-            for what, statement in {**_OPEN, **_SENDING.get(service, {})}.items()
-            if (count := connection.execute(text(statement), {"now": now}).scalar_one())
+            for what, count in open_work(connection, now).items()
         }
         return found or self._under_way()
 
@@ -98,12 +98,22 @@ class Quiet:
         return left
 
 
+def open_work(connection: Connection, now: datetime) -> dict[str, int]:
+    """Return what a service has left to do at the domain's `now` beside its events, by a name for people."""
+    sends = connection.execute(text("SELECT to_regclass(:name) IS NOT NULL"), {"name": _PUBLICATIONS}).scalar()
+    counted = {
+        what: connection.execute(text(statement), {"now": now}).scalar_one()
+        for what, statement in {**_OPEN, **(_TO_SEND if sends else {})}.items()
+    }
+    return {what: count for what, count in counted.items() if count}
+
+
 @contextmanager
-def connections(database_url: str) -> Iterator[dict[str, Connection]]:
+def connections(database_url: str, services: Iterable[str] = SERVICES) -> Iterator[dict[str, Connection]]:
     """Yield a connection to the database of each service, on which every statement sees what is there at its time."""
     opened: dict[str, Connection] = {}
     try:
-        for service in SERVICES:
+        for service in services:
             opened[service] = _connect(database_url, service)
         yield opened
     finally:

@@ -2,17 +2,14 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import click
-from sqlalchemy import Connection, create_engine, make_url, text
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.pool import NullPool
+from sqlalchemy import Connection, text
 
 from citybus.calendar import Calendar, Duration, Unit
 from citybus.clock import ZONE, FileClock
@@ -20,6 +17,7 @@ from citybus.management import Management
 from dandang.local.errors import LocalError
 from dandang.local.processes import SERVICES
 from dandang.local.state import RunFolder
+from dandang.quiet import connections, open_work
 
 PRIVATE_BROKER_QUIET = 2.5
 GIVEN_BROKER_QUIET = 11.0
@@ -27,18 +25,7 @@ GIVEN_BROKER_QUIET = 11.0
 
 LOOK_EVERY = 0.5
 
-_LEFT = {
-    "到期未处理 deadlines": """
-        SELECT count(*) FROM deadlines WHERE state IN ('ARMED', 'WARNED')
-        AND (due_at <= :now OR (state = 'ARMED' AND warn_at <= :now))
-    """,
-    "未发布事件 events": "SELECT count(*) FROM outbox_messages WHERE published_at IS NULL",
-    "未完成作业 jobs": "SELECT count(*) FROM jobs WHERE state IN ('QUEUED', 'RUNNING')",
-}
-
-_PUBLICATIONS = "publications"
-"""The table of the one service that brings bulletins to their channels."""
-_LEFT_TO_PUBLISH = {"待发布 publications": "SELECT count(*) FROM publications WHERE waiting"}
+_UNPUBLISHED = text("SELECT count(*) FROM outbox_messages WHERE published_at IS NULL")
 
 _wait = click.option(
     "--wait/--no-wait", default=True, show_default=True, help="等到处理完毕 / return when all that it set off is done."
@@ -167,9 +154,9 @@ def drain(surroundings: Surroundings, now: Callable[[], datetime], *, within: fl
     """
     give_up = time.monotonic() + within
     quiet_since: float | None = None
-    with _connections(surroundings) as connections:
+    with connections(surroundings.database_url, surroundings.services) as opened:
         while True:
-            left = _look(surroundings, connections, now())
+            left = _look(surroundings, opened, now())
             at = time.monotonic()
             if left:
                 quiet_since = None
@@ -183,32 +170,13 @@ def drain(surroundings: Surroundings, now: Callable[[], datetime], *, within: fl
             time.sleep(LOOK_EVERY)
 
 
-@contextmanager
-def _connections(surroundings: Surroundings) -> Iterator[dict[str, Connection]]:
-    opened: dict[str, Connection] = {}
-    try:
-        for service in surroundings.services:
-            url = make_url(surroundings.database_url).set(drivername="postgresql+psycopg2", database=f"city_{service}")
-            engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-            try:
-                opened[service] = engine.connect()
-            except OperationalError as error:
-                raise LocalError(f"city_{service}: {str(error.orig).strip()}") from None
-        yield opened
-    finally:
-        for connection in opened.values():
-            connection.close()
-
-
-def _look(surroundings: Surroundings, connections: dict[str, Connection], now: datetime) -> dict[str, int]:
+def _look(surroundings: Surroundings, opened: dict[str, Connection], now: datetime) -> dict[str, int]:
     """Return what is left to do, by a name for people."""
-    left = {}
-    for service, connection in connections.items():
-        publishes = connection.execute(text("SELECT to_regclass(:name) IS NOT NULL"), {"name": _PUBLICATIONS}).scalar()
-        for what, statement in (_LEFT | _LEFT_TO_PUBLISH if publishes else _LEFT).items():
-            count = connection.execute(text(statement), {"now": now}).scalar_one()
-            if count:
-                left[f"{service} {what}"] = count
+    left: dict[str, int] = {}
+    for service, connection in opened.items():
+        unpublished = connection.execute(_UNPUBLISHED).scalar_one()
+        found = open_work(connection, now) | ({"未发布事件 events": unpublished} if unpublished else {})
+        left |= {f"{service} {what}": count for what, count in found.items()}
     # Last: what was published while we looked shows here.
     vhost = unquote(urlsplit(surroundings.amqp_url).path.removeprefix("/")) or "/"
     with Management(surroundings.admin_url) as management:

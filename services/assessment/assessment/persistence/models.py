@@ -39,10 +39,8 @@ class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
 
 
-class ImportRow(Base):
-    """An upload of a roster. `workbook` is sealed, and gone once the import has ended; `faults` never repeat a cell."""
-
-    __tablename__ = "roster_imports"
+class UploadColumns:
+    """What is kept of every workbook that is uploaded. `workbook` is sealed, and gone once its job has ended."""
 
     id: Mapped[str] = mapped_column(_ID, primary_key=True)
     state: Mapped[str] = mapped_column(Text)
@@ -54,6 +52,13 @@ class ImportRow(Base):
     uploaded_by: Mapped[str] = mapped_column(Text)
     uploaded_at: Mapped[datetime] = mapped_column(_INSTANT)
     ended_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+
+
+class ImportRow(UploadColumns, Base):
+    """An upload of a roster. `faults` never repeat a cell."""
+
+    __tablename__ = "roster_imports"
+
     units_new: Mapped[int | None] = mapped_column(Integer)
     units_same: Mapped[int | None] = mapped_column(Integer)
     cadres_new: Mapped[int | None] = mapped_column(Integer)
@@ -488,21 +493,11 @@ class CloseItemRow(Base):
     taken: Mapped[bool] = mapped_column(Boolean)
 
 
-class AnnualSheetRow(Base):
-    """An upload of a year's sheet. `workbook` is sealed, and gone once the upload has ended; `faults` never repeat a cell."""
+class AnnualSheetRow(UploadColumns, Base):
+    """An upload of a year's sheet. `faults` never repeat a cell."""
 
     __tablename__ = "annual_sheets"
 
-    id: Mapped[str] = mapped_column(_ID, primary_key=True)
-    state: Mapped[str] = mapped_column(Text)
-    file_name: Mapped[str] = mapped_column(Text)
-    sha256: Mapped[str] = mapped_column(Text)
-    size: Mapped[int] = mapped_column(Integer)
-    workbook: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
-    job_id: Mapped[str] = mapped_column(_ID)
-    uploaded_by: Mapped[str] = mapped_column(Text)
-    uploaded_at: Mapped[datetime] = mapped_column(_INSTANT)
-    ended_at: Mapped[datetime | None] = mapped_column(_INSTANT)
     rows_new: Mapped[int] = mapped_column(Integer)
     rows_same: Mapped[int] = mapped_column(Integer)
     rows_refused: Mapped[int] = mapped_column(Integer)
