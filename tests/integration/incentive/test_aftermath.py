@@ -17,9 +17,14 @@ from tests.support.incentive import (
     DECIDER,
     DIRECT,
     DISCIPLINE,
+    FIRST,
     LEAD,
+    SCORES,
+    SECOND,
     SECRET,
+    VERIFIERS,
     City,
+    a_decision,
     cadre,
     head,
     officer,
@@ -77,6 +82,35 @@ def test_a_review_is_decided_by_others_and_makes_nothing_heavier(city: City) -> 
     ]
     assert (events[0].data["state"], events[1].data["factor"]) == ("REVIEWED", "0.0")
     assert SECRET not in texts_in_outbox(city)
+
+
+def test_no_review_is_decided_by_who_voted_verified_or_handled_the_finding(city: City) -> None:
+    case = city.decision_served(city.finding("VERIFIED"))
+    city.take(case, "ask_review", APPLICANT, {"grounds": SECRET})
+    form = {"decision": "EXEMPT", "reason": "r"}
+    # On the panel, by the sign-in or in person; a verifier; who verified the finding itself.
+    for subject, person in (
+        ("panel-3", None),
+        ("another-sign-in", "member-3"),
+        ("disc-verifier", None),
+        ("supo-2", None),
+    ):
+        assert refused(city, case, "review", officer(subject, person=person), form) == "AVOIDANCE", subject
+
+
+def test_who_handled_the_finding_neither_verifies_nor_decides(city: City) -> None:
+    finding = city.finding()
+    case = city.verifying(finding)
+    # Somebody assigned has taken a step on the finding since.
+    city.receive("supervision", city.about_finding(finding, "verified", actor=FIRST.subject, verified_on="2024-03-04"))
+    form = {"factors": SCORES, "exclusions": [], "reason": "核实属实"}
+    assert refused(city, case, "verify", FIRST, form) == "AVOIDANCE"
+    other = officer("disc-other", "DISC", unit=DISCIPLINE)
+    named = [{"subject": other.subject, "cadre": "verifier-1"}, VERIFIERS[1]]
+    city.take(case, "reassign", ACCEPTOR, {"verifiers": named, "reason": "回避"})
+    for actor in (other, SECOND):
+        city.take(case, "verify", actor, form)
+    assert refused(city, case, "decide", FIRST, a_decision()) == "AVOIDANCE"
 
 
 def test_the_time_to_ask_for_a_review_ends(city: City) -> None:

@@ -42,6 +42,7 @@ OFFICERS: Final[Mapping[str, Reach]] = {
 }
 _ASKING: Final = frozenset({"create", "file", "refile"})
 _NAMING: Final = frozenset({"assign", "reassign", "decide"})
+_JUDGING: Final = frozenset({"verify", "decide", "review"})
 _REVOKING: Final = frozenset({"give_notice", "revoke"})
 _SHOWING: Final = frozenset({"create", "revise", "refile", "attach"})
 
@@ -101,6 +102,8 @@ def facts(uow: UnitOfWork, case: ToleranceRow, action: str, form: Mapping[str, A
         finding_id = str(form["finding"]) if action == "create" else case.finding_id
         finding = _finding(session, finding_id)
         others = _others(session, finding_id, case.id)
+    elif action in _JUDGING:
+        finding = _finding(session, case.finding_id)
     if action in _NAMING:
         require_fresh(session, "assessment")
         people = [person["cadre"] for person in form.get("verifiers") or form.get("panel") or ()]

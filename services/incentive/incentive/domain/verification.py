@@ -85,6 +85,24 @@ def check_people(step: Step, people: Sequence[Mapping[str, str]], role: str) -> 
         raise refuse_involved(involved)
 
 
+def apart_from_case(step: Step) -> None:
+    """Raise 422 `AVOIDANCE` where the actor handled the finding, verified the case, or sat on its panel (X7).
+
+    Who verifies is held to the first alone: whoever took a step on the finding since the assignment must be replaced.
+    """
+    case: Tolerance = step.case
+    facts: Facts = step.facts
+    actor = step.actor
+    subjects = set(facts.finding.handlers) if facts.finding else set()
+    cadres: set[str] = set()
+    if step.action != "verify":
+        part = [*case.verifiers, *case.panel]
+        subjects |= {person["subject"] for person in part}
+        cadres = {person["cadre"] for person in part}
+    if actor.subject in subjects or (actor.person is not None and actor.person in cadres):
+        raise refuse_involved([actor.subject])
+
+
 def by_assigned(step: Step) -> None:
     """Raise 403 `NOT_ASSIGNED` where the actor is none of the two verifiers."""
     case: Tolerance = step.case
