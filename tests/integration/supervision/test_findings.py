@@ -138,6 +138,23 @@ def test_two_different_people_verify(city: City) -> None:
     assert (done.state, done.verified_on, done.year) == ("VERIFIED", date(2024, 3, 14), 2024)
 
 
+def test_its_events_tell_who_handled_it_so_far_but_not_those_who_answer(city: City) -> None:
+    case = city.notified()
+    city.receive("supervision.notification", city.served(case, case.responsible[0]["cadre"], city.clock.today()))
+    city.take(city.findings, city.again(case), "plea", cadre(case.responsible[0]["cadre"]), {"text": "情况说明"})
+    for verifier in (FIRST, SECOND):
+        city.take(city.findings, city.again(case), "verify", verifier, {"reason": "属实"})
+    told = {event.type.split(".")[2]: event.data["handlers"] for event in city.outbox(f"finding/{case.id}")}
+    recorded = [RECORDER.subject]
+    assert told == {
+        "notified": recorded,
+        "served": recorded,
+        "plea-received": recorded,
+        # Who confirmed first is the actor of no event.
+        "verified": sorted((RECORDER.subject, FIRST.subject, SECOND.subject)),
+    }
+
+
 def test_who_recorded_a_finding_does_not_verify_it(city: City) -> None:
     assert refused(city, city.ready_to_verify(), "verify", RECORDER, {"reason": "属实"}).code == "AVOIDANCE"
 

@@ -16,7 +16,7 @@ _OF_PARTIES: Final = "supervision.finding.plea-received.v1"
 def know_finding(uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
     """Take over the finding's state. Who took a step on it as an officer must not verify or decide a case about it."""
     session, finding_id = uow.session, str(data["finding"])
-    handler = None if event.type == _OF_PARTIES or event.actor.startswith("system:") else event.actor
+    handlers = [] if event.type == _OF_PARTIES or event.actor.startswith("system:") else [event.actor]
     found = session.scalars(select(FindingRow).where(FindingRow.id == finding_id).with_for_update()).one_or_none()
     if found is None:
         found = FindingRow(id=finding_id, handlers=[])
@@ -25,7 +25,8 @@ def know_finding(uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None
     found.responsible = sorted({entry["cadre"] for entry in data["responsible"]})
     found.base_weight, found.effective_weight = data["base_weight"], data["effective_weight"]
     found.served_on, found.verified_on = data["served_on"], data["verified_on"]
-    if handler is not None and handler not in found.handlers:
-        found.handlers = [*found.handlers, handler]
+    new = sorted({*handlers, *data["handlers"]} - set(found.handlers))
+    if new:
+        found.handlers = [*found.handlers, *new]
     session.flush()
     settle(uow, [finding_id], event.id)

@@ -49,6 +49,7 @@ class FindingState(_Consumed):
     responsible = fields.List(fields.Nested(Responsible), required=True)
     served_on = fields.Date(required=True, allow_none=True)
     verified_on = fields.Date(required=True, allow_none=True)
+    handlers = fields.List(fields.String(), load_default=())
 
 
 class Recipient(_Consumed):

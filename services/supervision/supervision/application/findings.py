@@ -1,11 +1,13 @@
 """Findings as cases: what their rules look up, who sees them, and what is kept beside them."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, false, not_, or_, select, true
 
-from citybus.cases import Actor, Cases, Reach, Step
+from citybus.cases import Action, Actor, Cases, Reach, Step
+from citybus.cases.perform import SYSTEM
 from citybus.freshness import require_fresh
 from citybus.ids import new_id
 from citybus.unit_of_work import UnitOfWork
@@ -21,13 +23,31 @@ from supervision.schemas.responses import FindingView
 _PARTY: Final[Mapping[str, Reach]] = {"CADRE": Reach.SELF}
 
 
+_OF_PARTIES: Final = "plea"
+
+
+class Findings(Cases):
+    """Findings: each event tells as well who handled the finding so far, for they keep away from what comes of it (X7)."""
+
+    def _record(
+        self, uow: UnitOfWork, step: Step, action: Action, source: str | None, firing: str | None = None
+    ) -> None:
+        """Record as every case does. The event names its actor alone: who recorded the finding, or confirmed first, would be lost."""
+        taken = {past.actor for past in step.history if past.action != _OF_PARTIES}
+        if step.action != _OF_PARTIES:
+            taken.add(step.actor.subject)
+        handlers = sorted(subject for subject in taken if not subject.startswith(f"{SYSTEM}:"))
+        told = replace(self, payload=lambda case: {**self.payload(case), "handlers": handlers})
+        super(Findings, told)._record(uow, step, action, source, firing)
+
+
 def findings(rulebook: Rulebook, revoked: Callable[[UnitOfWork, Step], None]) -> Cases:
     """Return findings, bound to their table, forms, facts and duties; `revoked` is what follows when one is revoked."""
 
     def facts(uow: UnitOfWork, case: FindingRow, action: str, form: Mapping[str, Any]) -> FindingFacts:
         return _facts(rulebook, uow, case, action, form)
 
-    return Cases(
+    return Findings(
         case_type=FINDING,
         model=FindingRow,
         rules=rulebook.on,
