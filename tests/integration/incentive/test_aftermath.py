@@ -31,6 +31,13 @@ from tests.support.incentive import (
     texts_in_outbox,
 )
 
+RECTIFIED = {
+    "actor": "system:supervision",
+    "state": "RECTIFIED",
+    "verified_on": "2024-03-04",
+    "year": 2024,
+    "rectified_factor": "0.5",
+}
 OTHERS = officer("disc-review-1", "DISC", unit=DISCIPLINE), officer("disc-review-2", "DISC", unit=DISCIPLINE)
 
 
@@ -46,6 +53,14 @@ def steps(city: City, case: Any) -> dict[str, bool]:
     """Return the effects of a case, and which of them are done."""
     rows = city.rows(EffectRow.__table__, EffectRow.case_id == case.id)
     return {row.step: row.done_at is not None for row in rows}
+
+
+def revoke(city: City, case: Any) -> None:
+    """Revoke a case for fraud, after notice and an answer."""
+    city.take(case, "give_notice", ACCEPTOR, {"ground": "FRAUD", "reason": "证据系伪造"})
+    city.take(case, "answer", APPLICANT, {"answer": "情况说明"})
+    for actor in COMMITTEE:
+        city.take(case, "revoke", actor, {"reason": "查实弄虚作假"})
 
 
 def complete(city: City, case: Any) -> bool:
@@ -210,6 +225,34 @@ def test_a_fraud_is_revoked_by_two_after_notice_and_an_answer_and_the_weight_com
     assert complete(city, case)
     assert city.deadlines(case) == {}
     assert SECRET not in texts_in_outbox(city)
+
+
+def test_the_weight_of_a_finding_that_was_rectified_in_time_comes_back_as_far_as_that_leaves_it(city: City) -> None:
+    finding = city.finding("VERIFIED")
+    city.receive("supervision", city.about_finding(finding, "weight-changed", **RECTIFIED, effective_weight="1.0"))
+    case = city.effective(finding)
+    city.receive("supervision", city.about_finding(finding, "weight-changed", **RECTIFIED, effective_weight="0.5"))
+    revoke(city, case)
+    # 2.0 points, halved by the rectification in time, and no more by the tolerance.
+    assert not steps(city, case)["RESTORED:FINDING_WEIGHT"]
+    city.receive("supervision", city.about_finding(finding, "weight-changed", **RECTIFIED, effective_weight="1.0"))
+    city.receive("assessment", *(city.deduction(each, {finding: "1.0"}) for each in (LEAD, DIRECT)))
+    assert all(steps(city, case).values())
+    assert complete(city, case)
+
+
+def test_of_a_finding_that_was_revoked_nothing_is_awaited_but_that_it_weighs_nothing(city: City) -> None:
+    finding = city.finding("VERIFIED")
+    city.receive("assessment", *(city.deduction(each, {finding: "2.0"}) for each in (LEAD, DIRECT)))
+    case = city.effective(finding=finding)
+    gone = {"verified_on": "2024-03-04", "year": 2024, "state": "REVOKED", "effective_weight": "0.0"}
+    city.receive("supervision", city.about_finding(finding, "revoked", **gone))
+    assert not steps(city, case)[f"DEDUCTION:{LEAD}"]
+    city.receive("assessment", *(city.deduction(each, {}) for each in (LEAD, DIRECT)))
+    assert all(steps(city, case).values())
+    # Nor does a revocation of the tolerance bring back what the finding weighed.
+    revoke(city, case)
+    assert all(steps(city, case).values())
 
 
 def test_what_another_case_grants_stays_when_one_is_revoked(city: City) -> None:

@@ -18,6 +18,7 @@ from citybus import deadlines
 from citybus.cases import Step
 from citybus.unit_of_work import UnitOfWork
 from incentive.application.standings import standings
+from incentive.domain.application import ENDED
 from incentive.domain.decision import GRANTED_STATES, eases
 from incentive.domain.effects import (
     FINDING_WEIGHT,
@@ -192,13 +193,23 @@ def _is_done(uow: UnitOfWork, row: EffectRow, finding: FindingRow) -> bool:
             return False
         others = [link for link in recalls if link.subject not in ours]
         return not recall_shuts_gate(standings(uow, [row.cadre])[row.cadre], others, uow.clock.today())
-    wanted = Expected(row.step, row.cadre, row.at_most, row.at_least)
+    wanted = Expected(row.step, row.cadre, row.at_most, _left_of(row.at_least, finding))
     if row.cadre is None:
         return weighs(wanted, finding.effective_weight)
     heaviest = select(func.max(DeductionRow.effective_weight)).where(
         DeductionRow.finding_id == finding.id, DeductionRow.cadre == row.cadre
     )
-    return weighs(wanted, session.execute(heaviest).scalar_one())
+    weight = session.execute(heaviest).scalar_one()
+    return weighs(wanted, Decimal(0) if weight is None and finding.state in ENDED else weight)
+
+
+def _left_of(weight: Decimal | None, finding: FindingRow) -> Decimal | None:
+    """Return what a weight comes to that must be put back: eased by a rectification in time, nothing of a finding that ended."""
+    if weight is None:
+        return None
+    if finding.state in ENDED:
+        return Decimal(0)
+    return weight if finding.rectified_factor is None else weight * finding.rectified_factor
 
 
 def _close(uow: UnitOfWork, case_id: str) -> None:

@@ -15,11 +15,16 @@ def know_deduction(uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> No
     """Take over the items of a cadre's year."""
     cadre, year = data["cadre"], data["year"]
     weights = {str(item["finding"]): item["effective_weight"] for item in data["items"]}
-    uow.session.execute(delete(DeductionRow).where(DeductionRow.cadre == cadre, DeductionRow.year == year))
+    gone = uow.session.scalars(
+        delete(DeductionRow)
+        .where(DeductionRow.cadre == cadre, DeductionRow.year == year)
+        .returning(DeductionRow.finding_id)
+    ).all()
     if weights:
         rows = [
             {"cadre": cadre, "year": year, "finding_id": finding, "effective_weight": weight}
             for finding, weight in sorted(weights.items())
         ]
         uow.session.execute(insert(DeductionRow), rows)
-    settle(uow, sorted(weights), event.id)
+    # What weighs nothing any more is no item: that settles something as well.
+    settle(uow, sorted({*weights, *gone}), event.id)

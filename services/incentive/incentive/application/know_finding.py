@@ -24,6 +24,7 @@ def know_finding(uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None
     found.state, found.unit = data["state"], data["unit"]
     found.responsible = sorted({entry["cadre"] for entry in data["responsible"]})
     found.base_weight, found.effective_weight = data["base_weight"], data["effective_weight"]
+    found.rectified_factor = data["rectified_factor"]
     found.served_on, found.verified_on = data["served_on"], data["verified_on"]
     new = sorted({*handlers, *data["handlers"]} - set(found.handlers))
     if new:

@@ -182,7 +182,10 @@ class UploadRow(Base):
 
 
 class FindingRow(Base):
-    """A finding as supervision last published it; `handlers` are the subjects who took a step on it."""
+    """A finding as supervision last published it; `handlers` are the subjects who took a step on it.
+
+    `rectified_factor` is that of a rectification in time, None without one; it is in the effective weight already.
+    """
 
     __tablename__ = "findings"
 
@@ -193,6 +196,7 @@ class FindingRow(Base):
     handlers: Mapped[list[str]] = mapped_column(ARRAY(Text))
     base_weight: Mapped[Decimal] = mapped_column(_POINTS)
     effective_weight: Mapped[Decimal] = mapped_column(_POINTS)
+    rectified_factor: Mapped[Decimal | None] = mapped_column(_FACTOR)
     served_on: Mapped[date | None] = mapped_column(Date)
     verified_on: Mapped[date | None] = mapped_column(Date)
 

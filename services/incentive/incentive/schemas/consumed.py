@@ -50,6 +50,7 @@ class FindingState(_Consumed):
     served_on = fields.Date(required=True, allow_none=True)
     verified_on = fields.Date(required=True, allow_none=True)
     handlers = fields.List(fields.String(), load_default=())
+    rectified_factor = fields.Decimal(load_default=None, allow_none=True, validate=validate.Range(0, 1))
 
 
 class Recipient(_Consumed):
