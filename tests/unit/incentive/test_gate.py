@@ -79,9 +79,10 @@ EFFECT = ("EFFECT_PERIOD_ACTIVE", "2024-01-15", "2025-01-15")
         (known(annuals={2024: "COMPETENT"}), "2025-06-03", ("PASS", [])),
         (known(annuals={2024: None}), "2025-06-03", ("PASS", [])),
         (known(annuals={2024: "OPEN"}), "2025-06-03", ("PENDING", [("LAST_YEAR_BELOW_COMPETENT", None)])),
-        # It is due on 30 April; until then the year before stands in, of which the platform may hold nothing yet.
+        # It is due on 30 April; until that day is over the year before stands in, of which the platform may hold nothing yet.
         (known(), "2025-04-29", ("PASS", [])),
-        (known(), "2025-04-30", ("PENDING", [("LAST_YEAR_BELOW_COMPETENT", None)])),
+        (known(), "2025-04-30", ("PASS", [])),
+        (known(), "2025-05-01", ("PENDING", [("LAST_YEAR_BELOW_COMPETENT", None)])),
         (known(annuals={2024: "INCOMPETENT"}), "2026-04-29", ("BLOCKED", [("LAST_YEAR_BELOW_COMPETENT", None)])),
         # Two years in the post below.
         (known(since=date(2023, 6, 4)), "2024-06-03", ("BLOCKED", [("TENURE", "2025-06-04")])),

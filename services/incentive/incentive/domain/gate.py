@@ -214,10 +214,10 @@ def _barred(question: Question, known: Standing) -> Iterable[Reason]:
 def _last_year(question: Question, known: Standing, rules: Rules) -> Iterable[Reason]:
     """Last year's annual result must not be below competent (选拔任用条例 2019, article 24).
 
-    Until the day by which it is due, the result of the year before stands in for one that is not there yet.
+    Until the day by which it is due is over, the result of the year before stands in for one that is not there yet.
     """
     year = question.as_of.year - 1
-    if year not in known.annuals and question.as_of < _due(rules, question.as_of.year):
+    if year not in known.annuals and question.as_of <= _due(rules, question.as_of.year):
         year -= 1
     annual = known.annuals.get(year)
     if annual is None:
