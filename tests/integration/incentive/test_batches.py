@@ -97,7 +97,12 @@ def test_who_may_be_nominated(city: City, changes: dict[str, Any], code: str | N
 def test_who_is_not_ten_years_in_the_post_is_not_rotated(city: City) -> None:
     with pytest.raises(Refusal) as caught:
         city.nominated(city.batch(), on_roster(city, post_since="2015-01-01"))
-    assert (caught.value.code, caught.value.figures["unmet"]) == ("NOT_ELIGIBLE", ["TEN_YEARS"])
+    assert (caught.value.code, caught.value.figures) == (
+        "NOT_ELIGIBLE",
+        {"unmet": ["TEN_YEARS"], "post_since": "2015-01-01", "least_months": 120, "as_of": "2024-12-31"},
+    )
+    assert "2015-01-01" in caught.value.zh
+    assert "TEN_YEARS" not in caught.value.zh
 
 
 def test_somebody_from_outside_agrees_first_and_is_in_no_event(city: City) -> None:
@@ -117,6 +122,25 @@ def test_an_objection_leads_back_to_selecting(city: City) -> None:
     assert refused(city, batch, "object", SELECTOR) == "REASON_MISSING"
     returned, (event,) = city.take(batch, "object", officer("disc", "DISC", unit="420200-DISC"), {"reason": "异议属实"})
     assert (returned.state, event.type) == ("SELECTING", "incentive.batch.returned.v1")
+
+
+def test_nothing_is_decided_where_everybody_was_dropped(city: City) -> None:
+    batch = city.batch()
+    chosen = city.selected(batch, on_roster(city))
+    city.take(batch, "publicize", SELECTOR)
+    city.take(chosen, "drop", SELECTOR, {"reason": "本人放弃"})
+    city.clock.advance(timedelta(days=8))
+    assert refused(city, batch, "decide", COMMITTEE[0], {"reason": "集体研究决定"}) == "NOBODY_SELECTED"
+
+
+def test_who_was_decided_on_is_dropped_by_the_committee_alone(city: City) -> None:
+    batch = city.batch()
+    chosen = city.selected(batch, on_roster(city))
+    city.take(batch, "publicize", SELECTOR)
+    city.clock.advance(timedelta(days=8))
+    city.take(batch, "decide", COMMITTEE[0], {"reason": "集体研究决定"})
+    assert refused(city, chosen, "drop", SELECTOR, {"reason": "r"}) == "COMMITTEE_CONFIRMS"
+    assert city.take(chosen, "drop", COMMITTEE[0], {"reason": "本人放弃"})[0].state == "DROPPED"
 
 
 def test_nobody_passes_while_facts_are_out_of_date_and_a_bar_that_is_lifted_opens_the_gate(city: City) -> None:

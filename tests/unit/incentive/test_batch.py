@@ -88,6 +88,8 @@ def test_who_is_eligible(kind: str, about: dict[str, Any], expected: list[str]) 
         ("c", {"members_born": [date(1960, 1, 1), date(1984, 1, 1)]}, None),
         ("c", {"members_born": [date(1978, 1, 1), date(1979, 1, 1)]}, None),
         ("c", {"members_born": [date(1978, 1, 1), date(1984, 1, 1)]}, "GROUP_NOT_AGED"),
+        # A mean of 51.95 is not 52, though it is shown as that.
+        ("c", {"members_born": [date(1984, 1, 1), *[date(1971, 6, 1)] * 18, date(1961, 1, 1)]}, "GROUP_NOT_AGED"),
         ("d", {}, None),
         ("e", {"place": "PETITION", "months": 24}, None),
         ("e", {"place": "ABROAD", "months": 24}, "POSITION_INCOMPLETE"),

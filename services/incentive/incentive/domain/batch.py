@@ -151,10 +151,11 @@ def _wanted(position: Mapping[str, Any], name: str, given: bool, allowed: Sequen
 def _aged(step: Step, position: Mapping[str, Any]) -> None:
     """A group takes part where its mean age is high, or none of it is young (3.6 c)."""
     today = step.at.date()
-    mean = mean_age([day.isoformat() for day in position["members_born"]], today)
+    ages = [age_on(day, today) for day in position["members_born"]]
+    mean, youngest = (Decimal(sum(ages)) / len(ages)).quantize(Decimal("0.01")), min(ages)
     young, old = step.rule("batch.c.young_age"), step.rule("batch.c.mean_age")
-    youngest = min(age_on(day, today) for day in position["members_born"])
-    if mean is not None and mean < old and youngest < young:
+    # Compared as it is: what is rounded to the limit has not reached it.
+    if sum(ages) < old * len(ages) and youngest < young:
         raise Refusal(
             "GROUP_NOT_AGED",
             zh=f"班子平均年龄 {mean} 岁、最年轻 {youngest} 岁，不属于定向选用范围。",
@@ -377,7 +378,7 @@ BATCH: Final = CaseType(
             zh="决定",
             en="decide",
             allow=COMMITTEE,
-            guards=(plain_texts, publicity_over, all_pass),
+            guards=(plain_texts, publicity_over, somebody_selected, all_pass),
             effect=decide,
             event=_EVENT.format("decided"),
             mandatory=False,

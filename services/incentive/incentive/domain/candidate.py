@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from statemachine import State, StateMachine
@@ -24,6 +25,21 @@ SELECTORS: Final[Mapping[str, Reach]] = {"ORG.cadre": Reach.OFFICE}
 COMMITTEE: Final[Mapping[str, Reach]] = {"COMM": Reach.OFFICE}
 OPEN: Final = frozenset({"OPEN", "SELECTING"})
 """States of a batch in which candidates are nominated and checked."""
+CRITERIA: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "AGE_LIMIT": ("年龄超过上限", "above the age limit"),
+        "ANNUAL_RESULTS": ("近年年度考核结果不符合要求", "annual results of the last years are not as wanted"),
+        "DEGREE": ("学历学位不符合要求", "not one of the degrees that are wanted"),
+        "PUBLIC_INSTITUTION": ("岗位不是事业单位岗位", "the post is not of a public institution"),
+        "SPECIALTY": ("未填写专业特长", "no specialty is named"),
+        "YOUNGER": ("年龄不低于班子平均年龄", "not younger than the group is on average"),
+        "TEN_YEARS": (
+            "截至批次年度年底任同一职务未满规定年限",
+            "not long enough in the same post by the end of the batch's year",
+        ),
+    }
+)
+"""The criteria of the six kinds (3.6), with labels."""
 _AT_LEAST_COMPETENT: Final = frozenset({"COMPETENT", "EXCELLENT"})
 
 
@@ -136,11 +152,14 @@ def nominate(step: Step) -> None:
     _right_person(step, facts.standing)
     unmet = criteria(case, facts.batch, facts.standing, step)
     if unmet:
+        figures = _figures(case, facts.batch, facts.standing, step, unmet)
+        shown = "；".join(f"{name} {value}" for name, value in figures.items())
         raise Refusal(
             "NOT_ELIGIBLE",
-            zh=f"不符合本批次条件：{'、'.join(unmet)}。",
-            en=f"The criteria of the batch are not met: {', '.join(unmet)}.",
+            zh=f"不符合本批次条件：{'、'.join(CRITERIA[code][0] for code in unmet)}（{shown}）。",
+            en=f"The criteria of the batch are not met: {', '.join(CRITERIA[code][1] for code in unmet)} ({shown}).",
             unmet=unmet,
+            **figures,
         )
 
 
@@ -205,8 +224,8 @@ def criteria(case: Candidate, batch: AboutBatch, known: Standing, step: Step) ->
                 "PUBLIC_INSTITUTION": bool(position["public_institution"]),
             }
         case "c":
-            mean = mean_age(position["members_born"], step.at.date())
-            checks = {"SPECIALTY": bool(case.specialty), "YOUNGER": mean is not None and age < mean}
+            ages = [age_on(date.fromisoformat(each), step.at.date()) for each in position["members_born"]]
+            checks = {"SPECIALTY": bool(case.specialty), "YOUNGER": age * len(ages) < sum(ages)}
         case "d":
             checks = {"TEN_YEARS": _in_post(known, date(batch.year, 12, 31), step.rule("batch.d.tenure").amount)}
         case "e":
@@ -222,6 +241,29 @@ def criteria(case: Candidate, batch: AboutBatch, known: Standing, step: Step) ->
         case kind:
             raise ValueError(f"no criteria for batches of kind {kind}")
     return [code for code, met in checks.items() if not met]
+
+
+def _figures(case: Candidate, batch: AboutBatch, known: Standing, step: Step, unmet: Collection[str]) -> dict[str, Any]:
+    """Return what the unmet criteria were measured by, and what they want."""
+    position, today = batch.positions[case.position], step.at.date()
+    figures: dict[str, Any] = {}
+    if not {"AGE_LIMIT", "YOUNGER"}.isdisjoint(unmet):
+        figures["age"] = age_on(case.born_on, today)
+    if "AGE_LIMIT" in unmet:
+        most = step.rule(f"batch.{batch.kind}.max_age")
+        figures["most"] = most.get(position["level"]) if batch.kind == "a" else most
+    if "YOUNGER" in unmet:
+        mean = mean_age(position["members_born"], today)
+        figures["mean"] = None if mean is None else str(mean)
+    if "ANNUAL_RESULTS" in unmet:
+        wanted = step.rule(f"batch.{batch.kind}.annual")
+        figures |= {"annual_years": wanted["years"], "least_excellent": wanted["excellent"]}
+    if "DEGREE" in unmet:
+        figures["degrees"] = list(step.rule("batch.b.degrees"))
+    if "TEN_YEARS" in unmet:
+        figures["post_since"] = None if known.post_since is None else known.post_since.isoformat()
+        figures |= {"least_months": step.rule("batch.d.tenure").amount, "as_of": date(batch.year, 12, 31).isoformat()}
+    return figures
 
 
 def _results(known: Standing, step: Step, wanted: Mapping[str, int]) -> bool:
@@ -339,13 +381,15 @@ def slots_left(step: Step) -> None:
 
 
 def by_committee(step: Step) -> None:
-    """Raise 403 `COMMITTEE_CONFIRMS` where the committee must confirm that somebody is dropped."""
+    """Raise 403 `COMMITTEE_CONFIRMS` where the committee must confirm that somebody is dropped: also whom it decided on."""
     case: Candidate = step.case
-    if case.to_confirm and not step.actor.has("COMM"):
+    facts: CandidateFacts = step.facts
+    decided = case.state == "SELECTED" and facts.batch is not None and facts.batch.state == "DECIDED"
+    if (case.to_confirm or decided) and not step.actor.has("COMM"):
         raise Refusal(
             "COMMITTEE_CONFIRMS",
-            zh="决定前复核未通过的人选，须由市委常委会(部务会)确认取消。",
-            en="Somebody who was stopped at the decision is dropped by the committee.",
+            zh="决定时复核未通过或已经决定的人选，须由市委常委会(部务会)确认取消。",
+            en="Somebody who was stopped at the decision, or decided on, is dropped by the committee.",
             status=403,
         )
 
