@@ -231,6 +231,12 @@ def test_every_catalogue_is_bilingual() -> None:
             assert all((entry["zh"], entry["en"])), f"{key} {code}"
 
 
+def test_every_kind_of_sanction_has_its_place_from_light_to_heavy() -> None:
+    rules = rulebook().on(MONDAY.date())
+    for regime, order in rules["sanction.burdens"].items():
+        assert sorted(order) == sorted(rules[f"sanction.kinds.{regime.lower()}"])
+
+
 def test_what_is_above_the_discipline_threshold_is_in_the_catalogues() -> None:
     rules = rulebook().on(MONDAY.date())
     assert set(rules["finding.discipline_threshold.types"]) <= set(rules["finding.types"])

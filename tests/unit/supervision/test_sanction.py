@@ -180,3 +180,49 @@ def test_a_removal_bars_leading_posts_for_a_year_and_higher_ones_for_two() -> No
     case.state = "IN_EFFECT"
     found = {purpose: bar.until for bar in sanction.bars(case, rulebook().on(NOON.date())) for purpose in bar.purposes}
     assert (found["TRANSFER"], found["PROMOTE"]) == (date(2025, 3, 1), date(2026, 3, 1))
+
+
+def modified(was: dict[str, Any], cause: str, kind: str, months: int | None = None) -> Any:
+    """Return a sanction in effect after a later decision has made another kind of it."""
+    case = entered(**was)
+    case.state = "IN_EFFECT"
+    form = {"cause": cause, "decision_no": "黄复〔2024〕1号", "kind": kind, "reason": "复审"}
+    form |= {} if months is None else {"months": months}
+    facts = SanctionFacts(unit=BUREAU, **lengths(rulebook(), entry(**was | {"kind": kind})))
+    sanction.modify(step(case, form=form, facts=facts, at=NOON, actor=DISC))
+    return case
+
+
+@pytest.mark.parametrize(
+    ("was", "kind", "months"),
+    [
+        ({"kind": "DOWNGRADE"}, "REMOVAL", None),
+        ({"kind": "WARNING"}, "DEMERIT", None),
+        ({"regime": "PARTY", "kind": "PROBATION", "months": 24}, "EXPULSION", None),
+        ({"regime": "PARTY", "kind": "PROBATION", "months": 12}, "PROBATION", 24),
+        ({"regime": "PARTY", "kind": "REMOVAL_FROM_PARTY_POST"}, "PROBATION", 12),
+    ],
+)
+@pytest.mark.parametrize("cause", ["APPEAL", "REVIEW"])
+def test_an_appeal_makes_no_heavier_kind_of_it_however_long_it_lasts(
+    cause: str, was: dict[str, Any], kind: str, months: int | None
+) -> None:
+    with pytest.raises(Refusal) as caught:
+        modified(was, cause, kind, months)
+    assert caught.value.code == "NO_REFORMATIO_IN_PEIUS"
+    assert {"kind", "was_kind", "end_on", "was"} <= set(caught.value.figures)
+    assert modified(was, "CORRECTION", kind, months).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("was", "kind", "months"),
+    [
+        ({"kind": "REMOVAL"}, "DOWNGRADE", None),
+        ({"kind": "DISMISSAL"}, "REMOVAL", None),
+        ({"regime": "PARTY", "kind": "EXPULSION"}, "PROBATION", 24),
+        ({"regime": "PARTY", "kind": "PROBATION", "months": 24}, "PROBATION", 12),
+        ({"regime": "PARTY", "kind": "PROBATION", "months": 12}, "SERIOUS_WARNING", None),
+    ],
+)
+def test_an_appeal_may_make_a_lighter_kind_of_it(was: dict[str, Any], kind: str, months: int | None) -> None:
+    assert modified(was, "APPEAL", kind, months).kind == kind

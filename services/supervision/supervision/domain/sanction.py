@@ -484,11 +484,12 @@ def _keep(step: Step) -> None:
 def modify(step: Step) -> None:
     """Change kind or length by a later decision; what it was is kept.
 
-    Raises 422 `NO_REFORMATIO_IN_PEIUS` where an appeal or a review would make it last longer, and what `enter` raises.
+    Raises 422 `NO_REFORMATIO_IN_PEIUS` where an appeal or a review would make it heavier or last longer, and what
+    `enter` raises.
     """
     case: Sanction = step.case
     form = step.form
-    before = case.end_on, case.months
+    was_kind, was_end, was_months = case.kind, case.end_on, case.months
     refuse_marked([form["decision_no"]], step.rules)
     _keep(step)
     case.kind, case.decision_no = form.get("kind", case.kind), form["decision_no"]
@@ -496,15 +497,32 @@ def modify(step: Step) -> None:
     _check_kind(step)
     _check_entitled(step)
     set_length(step, form.get("months"))
-    heavier = _later(case.end_on, before[0]) or (before[0] == case.end_on and _more(case.months, before[1]))
-    if form["cause"] != Cause.CORRECTION and heavier:
+    if form["cause"] != Cause.CORRECTION and _is_heavier(step, was_kind, was_end, was_months):
         raise Refusal(
             "NO_REFORMATIO_IN_PEIUS",
             zh="复审复核申诉不得加重。",
             en="An appeal or a review never makes a sanction heavier.",
+            kind=case.kind,
+            was_kind=was_kind,
+            months=case.months,
+            was_months=was_months,
             end_on=case.end_on and case.end_on.isoformat(),
-            was=before[0] and before[0].isoformat(),
+            was=was_end and was_end.isoformat(),
         )
+
+
+def _is_heavier(step: Step, was_kind: str, was_end: date | None, was_months: int | None) -> bool:
+    """Say whether the sanction is of a heavier kind than it was, or lasts longer.
+
+    A lighter kind may have no end yet, as a watch has none.
+    """
+    case: Sanction = step.case
+    order = step.rule("sanction.burdens")[case.regime]
+    burden = order.index(case.kind) - order.index(was_kind)
+    if burden < 0:
+        return case.end_on is not None and _later(case.end_on, was_end)
+    later = _later(case.end_on, was_end) or (case.end_on == was_end and _more(case.months, was_months))
+    return burden > 0 or later
 
 
 def _later(one: date | None, other: date | None) -> bool:
