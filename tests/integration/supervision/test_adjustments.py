@@ -18,10 +18,12 @@ from tests.support.sanctions import at, codes, heard, noon, recorded, told
 from tests.support.supervision import (
     BUREAU,
     DISC,
+    DISTRICT,
     ORG,
     RECORDER,
     STRANGER,
     City,
+    a_draft,
     cadre,
     officer,
     texts_in_outbox,
@@ -178,18 +180,33 @@ def test_before_the_decision_it_may_be_dropped(city: City, person: str, actor: A
 
 
 def test_a_matter_of_discipline_goes_to_the_commission(city: City, person: str) -> None:
-    finding = verified(city, person)
-    with city.acting(RECORDER) as uow:
-        uow.session.execute(
-            text("UPDATE findings SET type = 'DISCIPLINE_VIOLATION' WHERE id = :id"), {"id": finding.id}
-        )
-        uow.commit()
+    """Such a finding is never verified: it is handed over as it is."""
+    draft = a_draft(reason_codes=["TAKING_GIFTS"], responsible=[{"cadre": person, "role": "LEAD"}])
+    finding = city.open(city.findings, RECORDER, draft)
     with city.acting(ORG) as uow:
         with pytest.raises(Refusal) as caught:
             city.cases.adjustments.open(uow, ORG, a_proposal(person, findings=[finding.id]))
         uow.commit()
     assert (caught.value.code, caught.value.committed) == ("DISCIPLINE_THRESHOLD", True)
     assert len(city.rows(SignalRow.__table__, SignalRow.finding_id == finding.id)) == 1
+
+
+def test_who_may_not_see_the_matter_learns_and_hands_over_nothing(city: City, person: str) -> None:
+    """Neither of a pending case, nor of a finding that is not in their reach."""
+    city.open(city.cases.case_holds, DISC, {"cadre": person, "organ": "DISC", "case_no": "1"})
+    draft = a_draft(type="DUTY_CRIME", responsible=[{"cadre": person, "role": "LEAD"}])
+    finding = city.open(city.findings, RECORDER, draft)
+    elsewhere = officer("org-elsewhere", "ORG.cadre", unit="420200-ORG", units=frozenset({DISTRICT}))
+    themselves = officer("org-self", "ORG.cadre", unit="420200-ORG", person=person)
+    colleague = officer("org-colleague", "ORG.cadre", unit=BUREAU)
+    for actor, code in ((elsewhere, "DATA_SCOPE"), (themselves, "AVOIDANCE"), (colleague, "AVOIDANCE")):
+        for findings in ([], [finding.id]):
+            with city.acting(actor) as uow:
+                with pytest.raises(Refusal) as caught:
+                    city.cases.adjustments.open(uow, actor, a_proposal(person, findings=findings))
+                uow.commit()
+                assert uow.published == []
+            assert (caught.value.code, caught.value.committed) == (code, False)
 
 
 def test_an_open_case_comes_first(city: City, person: str) -> None:

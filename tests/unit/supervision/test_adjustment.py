@@ -21,6 +21,7 @@ def a_ground(**changes: Any) -> Ground:
     made = {
         "id": "f1",
         "state": "VERIFIED",
+        "unit": BUREAU,
         "cadres": frozenset({LEAD}),
         "type": "TASK_NOT_IMPLEMENTED",
         "reason_codes": ("WEAK_EXECUTION",),

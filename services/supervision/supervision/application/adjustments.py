@@ -142,6 +142,7 @@ def _grounds(uow: UnitOfWork, named: Sequence[str]) -> list[Ground]:
         Ground(
             id=row.id,
             state=row.state,
+            unit=row.unit,
             cadres=frozenset(entry["cadre"] for entry in row.responsible),
             type=row.type,
             reason_codes=tuple(row.reason_codes),

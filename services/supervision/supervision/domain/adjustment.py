@@ -71,6 +71,7 @@ class Ground:
 
     id: str
     state: str
+    unit: str
     cadres: frozenset[str]
     type: str
     reason_codes: tuple[str, ...]
@@ -145,8 +146,32 @@ def _named(step: Step, name: str) -> Any:
     return step.form[name] if name in step.form else getattr(step.case, name, None)
 
 
-def grounds_known(step: Step) -> None:
-    """Raise 422 `UNKNOWN_FINDING`, `NOT_RESPONSIBLE`, `NO_VERIFIED_FINDING` where a ground is none."""
+def known_and_in_reach(step: Step) -> None:
+    """Raise 422 `UNKNOWN_CADRE`, `AVOIDANCE`, 403 `DATA_SCOPE`.
+
+    It comes before everything else, so that nobody learns, or has handed over, what is not theirs to see.
+    """
+    facts: AdjustmentFacts = step.facts
+    actor, cadre = step.actor, step.form["cadre"]
+    if facts.unit is None:
+        raise Refusal("UNKNOWN_CADRE", zh="名册中没有该干部。", en="The roster has no such cadre.", cadres=[cadre])
+    if actor.system:
+        return
+    units = {facts.unit, *(ground.unit for ground in facts.grounds)}
+    if actor.units is not None and not units <= actor.units:
+        raise Refusal(
+            "DATA_SCOPE", zh="该事项不在您的数据权限范围内。", en="The case is outside your data scope.", status=403
+        )
+    if actor.person == cadre or actor.unit in units:
+        raise Refusal(
+            "AVOIDANCE",
+            zh="应当回避:您是本案当事人或属于涉及的单位,请由他人办理。",
+            en="Avoidance: you are a party or belong to the unit concerned; somebody else must take this step.",
+        )
+
+
+def grounds_are_the_cadres(step: Step) -> None:
+    """Raise 422 `UNKNOWN_FINDING`, `NOT_RESPONSIBLE` where a ground is none of the cadre's."""
     facts: AdjustmentFacts = step.facts
     if facts.unknown:
         raise Refusal(
@@ -158,6 +183,11 @@ def grounds_known(step: Step) -> None:
         raise Refusal(
             "NOT_RESPONSIBLE", zh="该干部不是责任人。", en="The cadre is not held responsible for it.", findings=others
         )
+
+
+def grounds_verified(step: Step) -> None:
+    """Raise 422 `NO_VERIFIED_FINDING` where a ground is not verified."""
+    facts: AdjustmentFacts = step.facts
     unverified = [ground.id for ground in facts.grounds if ground.state in _NOT_VERIFIED]
     if unverified:
         raise Refusal(
@@ -225,16 +255,12 @@ def warned_before(step: Step) -> None:
 def propose(step: Step) -> None:
     """Take over the proposal.
 
-    Raises 422 `UNKNOWN_CADRE`, `WAY_NOT_ALLOWED`, `UNKNOWN_REASON_CODE`, `MONTHS_MISMATCH`, 409 `DUPLICATE`, 451.
+    Raises 422 `WAY_NOT_ALLOWED`, `UNKNOWN_REASON_CODE`, `MONTHS_MISMATCH`, 409 `DUPLICATE`, 451.
     """
     case: Adjustment = step.case
     facts: AdjustmentFacts = step.facts
     form = step.form
-    if facts.unit is None:
-        raise Refusal(
-            "UNKNOWN_CADRE", zh="名册中没有该干部。", en="The roster has no such cadre.", cadres=[form["cadre"]]
-        )
-    case.cadre, case.unit, case.basis = form["cadre"], facts.unit, form["basis"]
+    case.cadre, case.unit, case.basis = form["cadre"], str(facts.unit), form["basis"]
     case.findings = sorted(str(finding) for finding in form.get("findings", ()))
     case.recall = str(form["recall"]) if form.get("recall") else None
     case.measure = str(form["measure"]) if form.get("measure") else None
@@ -395,6 +421,15 @@ _PROPOSES: Final[Mapping[str, Reach]] = {"ORG.supervise": Reach.OFFICE, "ORG.cad
 _DECIDES: Final[Mapping[str, Reach]] = {"COMM": Reach.OFFICE}
 _EVENT: Final = "supervision.adjustment.{}.v1"
 _STILL_GROUNDED: Final = (no_matter_of_discipline, no_case_pending, not_tolerated)
+# What reaches the discipline threshold is never verified, so that comes first.
+_GROUNDED: Final = (
+    known_and_in_reach,
+    grounds_are_the_cadres,
+    no_matter_of_discipline,
+    grounds_verified,
+    no_case_pending,
+    not_tolerated,
+)
 EXECUTION: Final = "adjustment.execution"
 
 ADJUSTMENT: Final = CaseType(
@@ -422,7 +457,7 @@ ADJUSTMENT: Final = CaseType(
         zh="提出调整",
         en="propose an adjustment",
         allow=_PROPOSES,
-        guards=(refuse_marked_reason, grounds_known, *_STILL_GROUNDED, warned_before),
+        guards=(refuse_marked_reason, *_GROUNDED, warned_before),
         effect=propose,
         event=_EVENT.format("proposed"),
     ),
