@@ -275,3 +275,28 @@ def test_the_cadre_learns_of_a_measure_when_it_is_delivered_and_the_unit_does_no
     assert [sees(cadre(LEAD)), sees(head), sees(ORG)] == [False, False, True]
     city.receive(NOTIFICATION, delivery(city, case, city.clock.today()))
     assert [sees(cadre(LEAD)), sees(head), sees(cadre(DIRECT))] == [True, False, False]
+
+
+def test_what_was_not_corrected_is_noted_though_tolerance_stands_against_an_adjustment(city: City) -> None:
+    """S11: granted on every ground, tolerance blocks the adjustment; it does not make the follow-up untrue."""
+    person = "member-2"
+    finding = city.verified(responsible=[{"cadre": person, "role": "LEAD"}])
+    case = delivered(city, "ADMONISH", person, finding)
+    tolerated(city, finding, "MITIGATE", "0.5")
+    until = city.again(case).effect_until
+    city.clock.set(datetime(until.year, until.month, until.day, 9, tzinfo=ZONE))
+    closed = close(city, case, "NOT_CORRECTED")
+    assert (closed.state, closed.result) == ("CLOSED", "NOT_CORRECTED")
+    assert city.rows(AdjustmentRow.__table__, AdjustmentRow.measure == case.id) == []
+    audited = tables.audit_entries.c
+    [entry] = city.rows(tables.audit_entries, audited.action == "measure.propose_adjustment")
+    assert (entry.target, entry.result) == (f"measure/{case.id}", "TOLERANCE_GRANTED")
+
+
+def test_an_adjustment_says_what_led_to_it(city: City) -> None:
+    case = delivered(city, "REMIND", DIRECT)
+    close(city, case, "NOT_CORRECTED")
+    [adjustment] = city.rows(AdjustmentRow.__table__, AdjustmentRow.measure == case.id)
+    with city.acting(ORG) as uow:
+        [step] = city.cases.adjustments.history(uow.session, adjustment.id)
+    assert step["reason"] == f"measure/{case.id}"

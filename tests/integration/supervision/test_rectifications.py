@@ -92,6 +92,17 @@ def test_rectified_in_time_halves_the_weight_and_lasting_closes_the_finding(city
     ]
 
 
+def test_the_finding_says_which_rectification_moved_it(city: City) -> None:
+    finding = city.verified()
+    case = accepted(city, finding)
+    rechecked(city, case, "RELAPSE")
+    with city.acting(RECORDER) as uow:
+        steps = city.findings.history(uow.session, finding.id)
+    by_system = {step["action"]: step["reason"] for step in steps if step["actor"].startswith("system:")}
+    assert by_system.pop("serve").startswith("delivery/")
+    assert by_system == dict.fromkeys(("rectify", "rectified", "reweigh", "reopen"), f"rectification/{case.id}")
+
+
 def test_late_does_not_ease_and_lateness_is_told(city: City) -> None:
     finding = city.verified()
     case = planned(city, finding)

@@ -289,9 +289,11 @@ def test_the_system_records_at_once_what_a_case_led_to(city: City, person: str) 
         date(2024, 3, 1), cadre=person, regime="ORG", kind="DEMOTE", basis="UNFIT", organ="COMM", conduct_on=None
     )
     with city.acting(RECORDER) as uow:
-        case = record_sanction(city.cases.sanctions, uow, form)
+        case = record_sanction(city.cases.sanctions, uow, form, "adjustment/1")
         uow.commit()
     assert (case.state, case.end_on) == ("RECORDED", date(2026, 3, 1))
+    with city.acting(RECORDER) as uow:
+        assert {step["reason"] for step in city.cases.sanctions.history(uow.session, case.id)} == {"adjustment/1"}
 
 
 def test_who_sees_a_sanction(city: City, person: str) -> None:

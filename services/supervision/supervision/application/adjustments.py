@@ -95,6 +95,7 @@ def open_adjustment(
         "findings": list(findings),
         "recall": recall,
         "measure": measure,
+        "reason": f"recall/{recall}" if recall else f"measure/{measure}",
     }
     return adjustments.open(uow, system_actor("supervision"), form)
 
@@ -209,7 +210,7 @@ def _record(rulebook: Rulebook, sanctions: Cases, uow: UnitOfWork, case: Adjustm
         "decided_on": case.decided_on,
         "effective_on": case.executed_on,
     } | ({} if case.months is None else {"months": case.months})
-    case.sanction = record_sanction(sanctions, uow, form).id
+    case.sanction = record_sanction(sanctions, uow, form, f"adjustment/{case.id}").id
 
 
 def _revoke(sanctions: Cases, uow: UnitOfWork, case: AdjustmentRow) -> None:

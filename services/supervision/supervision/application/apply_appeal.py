@@ -85,7 +85,7 @@ def _about_adjustment(adjustments: Cases, uow: UnitOfWork, case_id: str, data: M
     number = {"reason": f"appeal/{appeal}"}
     if data["state"] in OPEN:
         if case.appeal is None:
-            _take(adjustments, uow, case, "note_appeal", {"appeal": appeal})
+            _take(adjustments, uow, case, "note_appeal", {"appeal": appeal, **number})
     elif data["state"] in _SETTLED or data["decision"] == "UPHELD":
         if case.appeal == appeal:
             _take(adjustments, uow, case, "settle_appeal", number)

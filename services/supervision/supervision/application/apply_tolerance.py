@@ -39,7 +39,7 @@ def apply_tolerance(bound: CaseTypes, uow: UnitOfWork, event: Event, data: Mappi
     if not is_lighter(finding, data["factor"]):
         uow.audit("finding.apply_tolerance", f"finding/{finding.id}", result="NOT_LIGHTER")
         return
-    form = {"case": str(data["case"]), "factor": data["factor"]}
+    form = {"case": str(data["case"]), "factor": data["factor"], "reason": event.subject}
     bound.findings.take(uow, finding.id, "apply_tolerance", system_actor("supervision"), form)
     drop_ungrounded(bound.adjustments, uow, finding.id)
     cancel_ungrounded(bound.recalls, uow, finding.id, TOLERANCE)

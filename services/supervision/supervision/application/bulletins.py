@@ -38,7 +38,8 @@ def bulletins(rulebook: Rulebook) -> Cases:
     def conclude(uow: UnitOfWork, step: Step) -> None:
         if is_approved(step.case):
             action = "approve" if step.case.state == "REVIEWING" else "correct"
-            bound.take(uow, step.case.id, action, system_actor("supervision"), {})
+            form = {"reason": "approved by all offices"}
+            bound.take(uow, step.case.id, action, system_actor("supervision"), form)
 
     bound = Cases(
         case_type=BULLETIN,

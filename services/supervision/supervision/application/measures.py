@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, and_, false, not_, or_, select, true
 from citybus.calendar import add_months
 from citybus.cases import Actor, Cases, Reach, Step
 from citybus.cases.perform import system_actor
+from citybus.errors import Refusal
 from citybus.freshness import require_fresh
 from citybus.unit_of_work import UnitOfWork
 from supervision.application.adjustments import open_adjustment
@@ -156,22 +157,32 @@ def suggest_admonition(measures: Cases, uow: UnitOfWork, step: Step) -> None:
         "findings": [each for each, ground in standing.items() if ground.state != "REVOKED"],
         "reason_codes": sorted(set().union(*(each.reason_codes for each in reminders))),
         "cause": f"{window} 内已提醒 {len(reminders)} 次,建议诫勉,由人决定。",
+        "reason": MEASURE.subject(case),
     }
     measures.open(uow, _SYSTEM, form)
 
 
 def propose_adjustment(adjustments: Cases, uow: UnitOfWork, step: Step) -> None:
-    """Propose an adjustment, in the way that the rules name first: people verify it, recommend and decide."""
+    """Propose an adjustment, in the way that the rules name first: people verify it, recommend and decide.
+
+    None is proposed where fault tolerance was granted on every ground (S11).
+    """
     case: MeasureRow = step.case
     standing = [each for each, ground in grounds(uow, case.findings).items() if ground.state in COUNTS]
-    open_adjustment(
-        adjustments,
-        uow,
-        cadre=case.cadre,
-        way=step.rule("measure.adjustment_way"),
-        findings=standing,
-        measure=case.id,
-    )
+    try:
+        open_adjustment(
+            adjustments,
+            uow,
+            cadre=case.cadre,
+            way=step.rule("measure.adjustment_way"),
+            findings=standing,
+            measure=case.id,
+        )
+    except Refusal as refusal:
+        # Tolerance on every ground stands against an adjustment, and not against what the follow-up has found.
+        if refusal.code != "TOLERANCE_GRANTED":
+            raise
+        uow.audit("measure.propose_adjustment", MEASURE.subject(case), result=refusal.code)
 
 
 def ground_changed(measures: Cases, uow: UnitOfWork, finding_id: str, cause: str) -> None:

@@ -31,19 +31,19 @@ def rectifications(rulebook: Rulebook, findings: Cases) -> Cases:
     """Return rectifications, bound to their table, forms and facts; the finding is moved along with each."""
 
     def begin(uow: UnitOfWork, step: Step) -> None:
-        findings.take(uow, step.case.finding_id, "rectify", _SYSTEM, {})
+        findings.take(uow, step.case.finding_id, "rectify", _SYSTEM, _because(step))
 
     def accepted(uow: UnitOfWork, step: Step) -> None:
-        findings.take(uow, step.case.finding_id, "rectified", _SYSTEM, {})
+        findings.take(uow, step.case.finding_id, "rectified", _SYSTEM, _because(step))
         if step.case.in_time:
-            findings.take(uow, step.case.finding_id, "reweigh", _SYSTEM, {"in_time": True})
+            findings.take(uow, step.case.finding_id, "reweigh", _SYSTEM, _because(step) | {"in_time": True})
 
     def rechecked(uow: UnitOfWork, step: Step) -> None:
         if step.case.result == Result.OK:
-            findings.take(uow, step.case.finding_id, "close", _SYSTEM, {})
+            findings.take(uow, step.case.finding_id, "close", _SYSTEM, _because(step))
             return
-        findings.take(uow, step.case.finding_id, "reopen", _SYSTEM, {})
-        findings.take(uow, step.case.finding_id, "reweigh", _SYSTEM, {"in_time": False})
+        findings.take(uow, step.case.finding_id, "reopen", _SYSTEM, _because(step))
+        findings.take(uow, step.case.finding_id, "reweigh", _SYSTEM, _because(step) | {"in_time": False})
 
     return Cases(
         case_type=RECTIFICATION,
@@ -58,6 +58,10 @@ def rectifications(rulebook: Rulebook, findings: Cases) -> Cases:
         facts=facts,
         after={"create": begin, "accept": accepted, "recheck": rechecked},
     )
+
+
+def _because(step: Step) -> dict[str, Any]:
+    return {"reason": RECTIFICATION.subject(step.case)}
 
 
 def facts(uow: UnitOfWork, case: RectificationRow, action: str, form: Mapping[str, Any]) -> RectificationFacts:

@@ -40,7 +40,8 @@ def report_channel(bulletins: Cases, uow: UnitOfWork, event: Event, data: Mappin
         "url": data["url"],
     }
     actor = system_actor("supervision")
-    bulletins.take(uow, bulletin.id, "report_channel", actor, {"channel": channel, "status": status})
+    because = {"reason": event.subject}
+    bulletins.take(uow, bulletin.id, "report_channel", actor, because | {"channel": channel, "status": status})
     wanted, step = _NEXT.get(bulletin.state, (None, None))
     if wanted is not None and step is not None and all_channels(bulletin, wanted):
-        bulletins.take(uow, bulletin.id, step, actor, {})
+        bulletins.take(uow, bulletin.id, step, actor, because)

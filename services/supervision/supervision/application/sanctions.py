@@ -80,11 +80,11 @@ def sanctions(rulebook: Rulebook) -> Cases:
     return bound
 
 
-def record_sanction(sanctions: Cases, uow: UnitOfWork, form: Mapping[str, Any]) -> Any:
-    """Enter and confirm a sanction that a case of this service led to, which people decided there; return it."""
+def record_sanction(sanctions: Cases, uow: UnitOfWork, form: Mapping[str, Any], led_by: str) -> Any:
+    """Enter and confirm a sanction that the case `led_by` of this service led to, which people decided there; return it."""
     system = system_actor("supervision")
-    entered = sanctions.open(uow, system, form)
-    return sanctions.take(uow, entered.id, "confirm", system, {})
+    entered = sanctions.open(uow, system, {**form, "reason": led_by})
+    return sanctions.take(uow, entered.id, "confirm", system, {"reason": led_by})
 
 
 def _facts(
@@ -182,7 +182,7 @@ def _reckon_others(sanctions: Cases, uow: UnitOfWork, case: SanctionRow) -> None
         own = ends[row.id]
         runs_on = row.state == "EXPIRED" and (own.end is None or own.end > today)
         if runs_on or (row.end_on, row.remainder_of) != (own.end, own.after):
-            sanctions.take(uow, row.id, "resume" if runs_on else "reckon", system, {})
+            sanctions.take(uow, row.id, "resume" if runs_on else "reckon", system, {"reason": SANCTION.subject(case)})
 
 
 def visible(actor: Actor) -> ColumnElement[bool]:

@@ -40,5 +40,5 @@ def serve_finding(findings: Cases, uow: UnitOfWork, event: Event, data: Mapping[
     if findings.case_type.target(finding.state, "serve") is None:
         log.info("service came after the finding was settled", state=finding.state)
         return
-    form = {"cadre": cadre, "served_on": data["served_on"]}
+    form = {"cadre": cadre, "served_on": data["served_on"], "reason": event.subject}
     findings.take(uow, finding_id, "serve", system_actor("supervision"), form)

@@ -37,4 +37,5 @@ def serve_measure(measures: Cases, uow: UnitOfWork, event: Event, data: Mapping[
     if measures.case_type.target(measure.state, action) is None:
         log.info("the measure has moved on", state=measure.state)
         return
-    measures.take(uow, measure_id, action, system_actor("supervision"), {"served_on": data["served_on"]})
+    form = {"served_on": data["served_on"], "reason": event.subject}
+    measures.take(uow, measure_id, action, system_actor("supervision"), form)

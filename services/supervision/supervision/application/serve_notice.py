@@ -40,4 +40,5 @@ def serve_notice(cases: Cases, uow: UnitOfWork, event: Event, data: Mapping[str,
     if cases.case_type.target(case.state, "serve") is None:
         log.info("service came after the case was undone", kind=kind, state=case.state)
         return
-    cases.take(uow, case_id, "serve", system_actor("supervision"), {"served_on": data["served_on"]})
+    form = {"served_on": data["served_on"], "reason": event.subject}
+    cases.take(uow, case_id, "serve", system_actor("supervision"), form)

@@ -35,5 +35,5 @@ def undo_tolerance(bound: CaseTypes, uow: UnitOfWork, event: Event, data: Mappin
         .order_by(row.factor, row.id)
         .limit(1)
     ).one_or_none()
-    form = {"case": left.id if left else None, "factor": left.factor if left else None}
+    form = {"case": left.id if left else None, "factor": left.factor if left else None, "reason": event.subject}
     bound.findings.take(uow, finding.id, "undo_tolerance", system_actor("supervision"), form)
