@@ -186,7 +186,7 @@ def modified(was: dict[str, Any], cause: str, kind: str, months: int | None = No
     """Return a sanction in effect after a later decision has made another kind of it."""
     case = entered(**was)
     case.state = "IN_EFFECT"
-    form = {"cause": cause, "decision_no": "黄复〔2024〕1号", "kind": kind, "reason": "复审"}
+    form: dict[str, Any] = {"cause": cause, "decision_no": "黄复〔2024〕1号", "kind": kind, "reason": "复审"}
     form |= {} if months is None else {"months": months}
     facts = SanctionFacts(unit=BUREAU, **lengths(rulebook(), entry(**was | {"kind": kind})))
     sanction.modify(step(case, form=form, facts=facts, at=NOON, actor=DISC))
