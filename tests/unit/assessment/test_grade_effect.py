@@ -92,6 +92,14 @@ def test_an_adjustment_binds_the_year_of_its_decision() -> None:
         assert of_adjustment(made | changes, rulebook().on) == []
 
 
+def test_an_adjustment_decided_in_one_year_and_carried_out_in_the_next_binds_the_one_in_which_it_took_effect() -> None:
+    made = {"way": "REMOVE", "findings": [FINDING], "decided_on": date(2024, 12, 27)}
+    decided = made | {"state": "DECIDED", "executed_on": None}
+    executed = made | {"state": "EXECUTED", "executed_on": date(2025, 1, 6)}
+    assert brief(of_adjustment(decided, rulebook().on)) == [(2024, NONE)]
+    assert brief(of_adjustment(executed, rulebook().on)) == [(2025, NONE)]
+
+
 RECALLS = [
     ({}, []),
     ({"state": "APPROVED", "approved_on": START}, [(2024, "CAP BASICALLY_COMPETENT")]),

@@ -57,10 +57,13 @@ def of_measure(state: Mapping[str, Any], rules_on: RulesOn) -> list[Wanted]:
 
 
 def of_adjustment(state: Mapping[str, Any], rules_on: RulesOn) -> list[Wanted]:
-    """Return what an adjustment wants once it is decided."""
+    """Return what an adjustment wants once it is decided: of the year of the decision, then of that in which it took effect.
+
+    The register of sanctions has it from its execution on and binds that year as well: one adjustment costs one year.
+    """
     if state["decided_on"] is None or state["state"] in VOID:
         return []
-    rules, period = rules_on(state["decided_on"]), Period(state["decided_on"])
+    rules, period = rules_on(state["decided_on"]), Period(state.get("executed_on") or state["decided_on"])
     return _effects(rules, "constraint.effects.org", state["way"], period, "ADJUSTMENT", state["findings"])
 
 

@@ -81,6 +81,7 @@ class AdjustmentState(_Consumed):
     way = fields.String(required=True)
     state = fields.String(required=True)
     decided_on = fields.Date(required=True, allow_none=True)
+    executed_on = fields.Date(required=True, allow_none=True)
 
 
 class RecallState(_Consumed):
