@@ -3,14 +3,15 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, exists, false, func, or_, select, true
+from sqlalchemy import ColumnElement, and_, exists, false, func, not_, or_, select, true
 
 from assessment.application.rulebook import Rulebook
 from assessment.domain.annual import DECIDED
+from assessment.domain.constraint import Kind
 from assessment.domain.grade import GradeStatus
 from assessment.domain.grading import EXCELLENT
 from assessment.domain.quota import QUOTA, QuotaFacts, Use, scope
-from assessment.persistence.models import AnnualRow, QuotaRow, UnitRow
+from assessment.persistence.models import AnnualRow, ConstraintRow, QuotaRow, UnitRow
 from assessment.schemas.published import quota_state
 from assessment.schemas.requests import QuotaDraft
 from assessment.schemas.responses import QuotaView
@@ -113,9 +114,23 @@ def _base(rulebook: Rulebook, uow: UnitOfWork, wanted: QuotaRow) -> int:
     row = AnnualRow
     statement = select(func.count()).select_from(row).where(pool(wanted))
     if not rulebook.on(uow.clock.today())["quota.counts_no_grade"]:
-        status = func.coalesce(row.grade_status, row.proposed_status, GradeStatus.GRADED.value)
-        statement = statement.where(status == GradeStatus.GRADED.value)
+        decided = row.state.in_(sorted(DECIDED))
+        graded = row.grade_status == GradeStatus.GRADED.value
+        statement = statement.where(or_(and_(decided, graded), and_(not_(decided), _will_be_graded())))
     return uow.session.execute(statement).scalar_one()
+
+
+def _will_be_graded() -> ColumnElement[bool]:
+    """Return the condition that nothing now keeps an assessment that is not decided from a grade (A14)."""
+    row, bound = AnnualRow, ConstraintRow
+    in_force = and_(
+        bound.cadre == row.cadre,
+        bound.state == "ACTIVE",
+        or_(bound.year == row.year, and_(bound.open_ended, bound.year < row.year)),
+    )
+    forced = exists().where(in_force, bound.kind == Kind.FORCED.value)
+    none = exists().where(in_force, bound.kind.in_((Kind.FLOOR_NONE.value, Kind.NO_GRADE.value)))
+    return or_(forced, not_(none))
 
 
 def _visible(actor: Actor) -> ColumnElement[bool]:
