@@ -206,6 +206,21 @@ def test_who_proposed_does_not_approve_and_a_lower_grade_wants_a_reason(year: Ye
     assert done.grade == "BASICALLY_COMPETENT"
 
 
+def test_a_grade_is_not_approved_that_the_points_no_longer_give(year: Year, case: Any) -> None:
+    year.publicized(year.proposed(case, 95))
+    data = finding_data(some_id(), {case.cadre: "LEAD"}, base_weight="8.0", verified_on="2023-11-06", year=YEAR)
+    year.city.receive(finding_event("verified", 1, data))
+    # Nothing has reckoned the proposal anew so far.
+    refusal = refused(year, case, "approve", COMMITTEE)
+    assert (refusal.code, refusal.figures["grade"], refusal.figures["best"]) == (
+        "GRADE_ABOVE_BAND",
+        "EXCELLENT",
+        "COMPETENT",
+    )
+    year.tick()
+    assert year.again(case).state == "VERIFIED"
+
+
 def test_an_open_case_puts_the_grade_off_and_it_is_made_up_later(year: Year, case: Any) -> None:
     year.verified(case)
     hold = f"case-hold/{some_id()}"

@@ -546,11 +546,16 @@ def groups_first(step: Step) -> None:
 def approve(step: Step) -> None:
     """Decide the grade: the proposed one, or a lower one with a reason; limits and quota are asked once more.
 
-    Raises 409 `CAP_VIOLATION`, 422 `QUOTA_EXCEEDED`, `QUOTA_NOT_LOCKED`, `PUBLICITY_MISSING`, `REASON_MISSING`.
+    Raises 409 `CAP_VIOLATION`, 422 `GRADE_ABOVE_BAND`, `QUOTA_EXCEEDED`, `QUOTA_NOT_LOCKED`, `PUBLICITY_MISSING`,
+    `REASON_MISSING`.
     """
     case: Annual = step.case
     reckon(step)
-    decide(step, step.form.get("grade") or case.proposed_grade, case.proposed_grade)
+    best = case.proposed_grade
+    if best is not None and case.engine_grade is not None:
+        # A deduction that has just come may not have reached the proposal yet.
+        best = min((best, case.engine_grade), key=lambda grade: grading.rank(case.subject_kind, grade))
+    decide(step, step.form.get("grade") or case.proposed_grade, best)
     case.approved_on, case.cause = step.at.date(), None
     case.revision = 1
 
