@@ -240,6 +240,20 @@ def test_an_open_case_puts_the_grade_off_and_it_is_made_up_later(year: Year, cas
     assert year.told(case)[-3:] == ["suspended", "made-up", "approved"]
 
 
+def test_a_grade_that_a_sanction_forces_does_not_wait_for_another_case(year: Year, case: Any) -> None:
+    year.proposed(case)
+    hold = f"case-hold/{some_id()}"
+    bind(year, case.cadre, hold, OPEN_CASE)
+    assert year.again(case).state == "PENDING_MAKEUP"
+    bind(year, case.cadre, f"sanction/{some_id()}", Wanted(YEAR, Kind.FORCED, "SANCTION", Grade.INCOMPETENT))
+    made = year.take(case, "make_up")
+    assert (made.state, made.proposed_grade, made.proposed_status) == ("PROPOSED", "INCOMPETENT", "GRADED")
+    assert year.take(case, "approve", COMMITTEE).grade == "INCOMPETENT"
+    # That the case is closed leaves no trace on the decision.
+    bind(year, case.cadre, hold)
+    assert (year.again(case).state, year.again(case).revision) == ("APPROVED", 1)
+
+
 def test_what_is_opened_while_a_case_is_open_is_put_off_at_once(year: Year) -> None:
     cadre = year.cadre()
     hold = f"case-hold/{some_id()}"

@@ -50,6 +50,7 @@ BY_WANTS: tuple[tuple[Wanted, ...], ...] = (
     ),
     (Wanted(YEAR - 1, Kind.NO_GRADE, "SANCTION", open_ended=True), Wanted(YEAR, Kind.CAP, "RECALL", Grade.COMPETENT)),
     (Wanted(YEAR, Kind.FORCED, "SANCTION", Grade.INCOMPETENT), Wanted(YEAR, Kind.NO_GRADE, "ABSENCE")),
+    (Wanted(YEAR, Kind.FORCED, "SANCTION", Grade.INCOMPETENT), Wanted(YEAR, Kind.FLOOR_NONE, "CASE_PENDING")),
 )
 DEDUCTIONS = (None, "0", "4.25", "19.5")
 POINTS = ("97", "91.5", "88.88", "60")

@@ -1,13 +1,13 @@
 """Reckon a year anew because a deduction or a constraint changed: at once while it is proposed, as a correction after."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from assessment.application.annuals import facts_now
 from assessment.domain import grading
 from assessment.domain.annual import BEFORE_APPROVAL, DECIDED, correction
-from assessment.domain.grading import EXCELLENT, limit_data, pending
+from assessment.domain.grading import EXCELLENT, LimitKind, limit_data, pending
 from assessment.persistence.models import AnnualRow
 from citybus.cases import Cases
 from citybus.cases.perform import system_actor
@@ -50,8 +50,8 @@ def act(annuals: Cases, uow: UnitOfWork, annual: str, cause: str | None) -> None
             facts.scheme.bands,
             facts.limits,
         )
-        same = case.limits == [limit_data(limit) for limit in facts.limits] and case.deduction == facts.record.deduction
-        if same:
+        now = [limit_data(limit) for limit in facts.limits]
+        if (_binding(case.limits), case.deduction) == (_binding(now), facts.record.deduction):
             return
         if case.state in ("PROPOSED", "PUBLICIZED"):
             if case.state == "PUBLICIZED" and found.grade != EXCELLENT:
@@ -64,3 +64,8 @@ def act(annuals: Cases, uow: UnitOfWork, annual: str, cause: str | None) -> None
                 take("await_decision", {})
             else:
                 take("correct", {"grade": decided[0], "grade_status": decided[1]})
+
+
+def _binding(limits: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the limits without open cases: beside a forced grade one changes nothing, and its end must not be noticed."""
+    return [limit for limit in limits if limit["kind"] != LimitKind.FLOOR_NONE]

@@ -70,7 +70,7 @@ _RECKONED: Final = """
               AND (c.year = a.year OR (c.open_ended AND c.year < a.year))
         ) lim
     ) bound ON true
-    WHERE a.state = 'VERIFIED' AND NOT coalesce(bound.pending, false)
+    WHERE a.state = 'VERIFIED' AND (bound.forced IS NOT NULL OR NOT coalesce(bound.pending, false))
 """
 _PLAN: Final = """
     WITH reckoned AS MATERIALIZED (

@@ -163,8 +163,9 @@ def score_text(value: Any) -> str:
 
 
 def pending(limits: Iterable[Limit]) -> bool:
-    """Say whether a case is open: neither comment nor grade for now (1.3)."""
-    return any(limit.kind == LimitKind.FLOOR_NONE for limit in limits)
+    """Say whether an open case puts the grade off: neither comment nor grade for now (1.3), unless one is forced anyway."""
+    kinds = {limit.kind for limit in limits}
+    return LimitKind.FLOOR_NONE in kinds and LimitKind.FORCED not in kinds
 
 
 def burden(kind: str, grade: str | None) -> Decimal:
