@@ -1,6 +1,6 @@
 """The annual assessment (A8, M2) in a real database: its steps, its guards, its limits, and corrections with each revision kept."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +14,7 @@ from assessment.domain.constraint import Kind, Wanted
 from assessment.domain.grade import Grade
 from assessment.persistence.models import AnnualResultRow
 from citybus import tables
+from citybus.clock import ZONE
 from citybus.errors import Invalid, Refusal
 from tests.support.annual import ASSESSOR, COMMITTEE, EVIDENCE, HEAD, YEAR, Year, bound, officer, self_of
 from tests.support.assessment import City, finding_data, finding_event, some_id
@@ -60,6 +61,16 @@ def refused(year: Year, case: Any, action: str, actor: Any = ASSESSOR, **form: A
         year.take(case, action, actor, **form)
     assert year.again(case).version == before
     return caught.value
+
+
+def open_deadlines(year: Year, case: Any) -> dict[str, datetime]:
+    table = tables.deadlines
+    rows = year.city.rows(table, table.c.ref == f"annual/{case.id}", table.c.state.in_(("ARMED", "WARNED")))
+    return {row.kind: row.due_at.astimezone(ZONE) for row in rows}
+
+
+def told_deadlines(year: Year, case: Any) -> list[Any]:
+    return [event for event in year.city.outbox() if event.data.get("ref") == f"annual/{case.id}"]
 
 
 def revisions(year: Year, case: Any) -> list[tuple[int, str | None, str, str | None]]:
@@ -269,6 +280,44 @@ def test_what_is_opened_while_a_case_is_open_is_put_off_at_once(year: Year) -> N
     assert (made.proposed_grade, made.notes) == ("COMPETENT", [])
 
 
+def test_another_case_before_the_grade_is_made_up_puts_it_off_anew(year: Year, case: Any) -> None:
+    year.verified(case)
+    first, second = f"case-hold/{some_id()}", f"case-hold/{some_id()}"
+    bind(year, case.cadre, first, OPEN_CASE)
+    bind(year, case.cadre, first)
+    year.city.clock.advance(timedelta(days=10))
+    bind(year, case.cadre, second, OPEN_CASE)
+    waiting = year.again(case)
+    assert (waiting.state, waiting.hold_closed_on) == ("PENDING_MAKEUP", None)
+    year.city.clock.advance(timedelta(days=40))
+    year.tick()
+    bind(year, case.cadre, second)
+    assert year.again(case).hold_closed_on == date(2024, 4, 23)
+    year.city.clock.advance(timedelta(days=30))
+    assert year.take(case, "make_up").notes == []
+
+
+def test_a_grade_is_made_up_after_the_year_and_a_flagged_ballot_is_explained(year: Year) -> None:
+    cadre = year.cadre()
+    hold = f"case-hold/{some_id()}"
+    bind(year, cadre, hold, Wanted(2024, Kind.FLOOR_NONE, "CASE_PENDING", open_ended=True, hidden=True))
+    early, case = year.annual(cadre, 2024), year.annual(cadre)
+    year.tick()
+    bind(year, cadre, hold)
+    assert year.again(early).state == "PENDING_MAKEUP"
+    refusal = refused(year, early, "make_up")
+    assert (refusal.code, refusal.figures["cutoff"]) == ("CUTOFF_OPEN", "2024-12-31")
+    # The thirty days run from the end of the year.
+    assert open_deadlines(year, early) == {"annual.makeup": datetime(2025, 1, 31, tzinfo=ZONE)}
+    bind(year, cadre, hold, OPEN_CASE)
+    bind(year, cadre, hold)
+    year.facts(case)
+    bad = year.ballot(case, {"COMPETENT": 6, "INCOMPETENT": 4})
+    form = {"ballot": bad, "scores": {"ACHIEVEMENT": Decimal(80), "LEADER": Decimal(80)}}
+    assert refused(year, case, "make_up", **form).code == "BALLOT_FLAGGED"
+    assert year.take(case, "make_up", **form, reason="已核实，未发现问题").state == "PROPOSED"
+
+
 def test_a_lighter_deduction_corrects_a_final_grade_and_restarts_the_clock(year: Year, case: Any) -> None:
     finding = some_id()
     deduct(year, case.cadre, "8.0", finding)
@@ -292,6 +341,27 @@ def test_a_lighter_deduction_corrects_a_final_grade_and_restarts_the_clock(year:
     year.city.clock.advance(timedelta(days=33))
     year.tick()
     assert year.again(case).state == "FINAL"
+
+
+def test_people_are_warned_of_a_result_that_is_to_be_served_also_after_a_correction(year: Year, case: Any) -> None:
+    finding = some_id()
+    deduct(year, case.cadre, "8.0", finding)
+    year.approved(case, 55)
+    due = {"annual.feedback": datetime(2024, 3, 19, tzinfo=ZONE)}
+    assert open_deadlines(year, case) == due
+    armed, *others = told_deadlines(year, case)
+    assert (armed.data["kind"], armed.data["warn_at"][:10], armed.data["acts"]) == (
+        "annual.feedback",
+        "2024-03-13",
+        False,
+    )
+    assert (armed.data["persons"], armed.data["offices"], others) == ([case.cadre], ["COMM", "ORG.assess"], [])
+    year.serve(case)
+    assert "annual.feedback" not in open_deadlines(year, case)
+    year.city.clock.advance(timedelta(days=2))
+    deduct(year, case.cadre, "1.0", finding, 2, "weight-changed")
+    assert open_deadlines(year, case) == {"annual.feedback": datetime(2024, 3, 21, tzinfo=ZONE)}
+    assert [event.type.split(".")[2] for event in told_deadlines(year, case)] == ["armed", "settled", "armed"]
 
 
 def test_a_correction_that_leaves_the_grade_leaves_the_clock(year: Year, case: Any) -> None:

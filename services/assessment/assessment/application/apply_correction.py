@@ -36,7 +36,9 @@ def act(annuals: Cases, uow: UnitOfWork, annual: str, cause: str | None) -> None
     if case.state in BEFORE_APPROVAL and pending(facts.limits):
         take("suspend", {})
     elif case.state == "PENDING_MAKEUP":
-        if not pending(facts.limits) and case.hold_closed_on is None:
+        if pending(facts.limits) and case.hold_closed_on is not None:
+            take("suspend", {})
+        elif not pending(facts.limits) and case.hold_closed_on is None:
             take("hold_closed", {})
     elif case.composite is None or facts.scheme is None or pending(facts.limits):
         # A case that is opened after the decision leaves it alone, and nobody concerned may notice it.

@@ -1,7 +1,7 @@
 """Annual assessments (A8, M2) of cadres and of leading groups (A18): from the report to the grade that is served."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any, Final, Protocol
@@ -165,6 +165,7 @@ class AnnualMachine(StateMachine):
         | VERIFIED.to(PENDING_MAKEUP)
         | PROPOSED.to(PENDING_MAKEUP)
         | PUBLICIZED.to(PENDING_MAKEUP)
+        | PENDING_MAKEUP.to(PENDING_MAKEUP)
     )
     hold_closed = PENDING_MAKEUP.to(PENDING_MAKEUP)
     make_up = PENDING_MAKEUP.to(PROPOSED)
@@ -381,10 +382,10 @@ def after_cutoff(step: Step) -> None:
         )
 
 
-def flag_is_explained(step: Step) -> None:
+def explained(step: Step) -> None:
     """Raise 422 `BALLOT_FLAGGED` where many judged badly and nobody says what the verification found (A11)."""
     case: Annual = step.case
-    if case.ballot_flagged and step.form and not step.form.get("reason"):
+    if case.ballot_flagged and not step.form.get("reason"):
         raise Refusal(
             "BALLOT_FLAGGED",
             zh="测评负面比例偏高，请说明核实情况（reason）。",
@@ -396,8 +397,7 @@ def verify(step: Step) -> None:
     """Fix the findings of the year as the record holds them."""
     case: Annual = step.case
     facts: AnnualFacts = step.facts
-    if case.ballot_flagged and not step.form.get("reason"):
-        flag_is_explained(replace(step, form={"reason": None}))
+    explained(step)
     case.cutoff_on = _day(case.year, step.rule("annual.cutoff"))
     case.record_version, case.deduction = facts.record.version, facts.record.deduction
 
@@ -482,15 +482,17 @@ def recompute(step: Step) -> None:
 def make_up(step: Step) -> None:
     """Propose the grade that was put off (A21): scores as recorded or given now; late after 30 days, with a note.
 
-    Raises 422 `CASE_PENDING`, and as `evaluate` and `propose` do.
+    Raises 422 `BALLOT_FLAGGED` where `verify` has not asked for it before, and as `evaluate` and `propose` do.
     """
     case: Annual = step.case
     facts: AnnualFacts = step.facts
     if not case.scores:
         evaluate(step)
+    if case.cutoff_on is None:
+        explained(step)
     propose(step)
-    closed = case.hold_closed_on
-    if closed is not None and step.at.date() > step.rule("annual.makeup").last_day(closed).day:
+    begins = makeup_begins(step)
+    if begins is not None and step.at.date() > step.rule("annual.makeup").last_day(begins).day:
         case.notes = [*case.notes, MADE_UP_LATE]
     case.cutoff_on = _day(case.year, step.rule("annual.cutoff"))
     case.record_version = facts.record.version
@@ -616,6 +618,15 @@ def hold_end(step: Step) -> None:
     case.hold_closed_on, case.cause = step.at.date(), step.form.get("cause")
 
 
+def makeup_begins(step: Step) -> datetime | None:
+    """Return from when the time to make the grade up runs: the case is closed, and the year is over."""
+    case: Annual = step.case
+    if case.hold_closed_on is None:
+        return None
+    day = max(case.hold_closed_on, _day(case.year, step.rule("annual.cutoff")))
+    return datetime.combine(day, time.min, ZONE)
+
+
 def suspend(step: Step) -> None:
     """Put the grade off: what was proposed is void."""
     case: Annual = step.case
@@ -704,6 +715,7 @@ _EVENT: Final = "assessment.annual.{}.v1"
 APPEAL_WINDOW: Final = "annual.appeal"
 FEEDBACK: Final = "annual.feedback"
 MAKEUP: Final = "annual.makeup"
+_FEEDBACK: Final = Arm(kind=FEEDBACK, rule="annual.feedback", warn="annual.warning")
 _APPEALS: Final = Arm(kind=APPEAL_WINDOW, rule="annual.appeal_window", then="finalize", start=clock_start)
 
 
@@ -792,22 +804,24 @@ ANNUAL: Final = CaseType(
             allow=_DECIDERS,
             guards=(plain, no_open_case, publicity_over, groups_first),
             effect=approve,
-            arms=(Arm(kind=FEEDBACK, rule="annual.feedback"),),
+            arms=(_FEEDBACK,),
             not_after=("evaluate", "verify", "propose", "make_up"),
             **_event("approved"),
         ),
-        "suspend": Action(zh="暂缓定等", en="put the grade off", effect=suspend, **_event("suspended")),
+        "suspend": Action(
+            zh="暂缓定等", en="put the grade off", effect=suspend, closes=(MAKEUP,), **_event("suspended")
+        ),
         "hold_closed": Action(
             zh="事项已结",
             en="note that the matter is closed",
             effect=hold_end,
-            arms=(Arm(kind=MAKEUP, rule="annual.makeup"),),
+            arms=(Arm(kind=MAKEUP, rule="annual.makeup", warn="annual.warning", start=makeup_begins),),
         ),
         "make_up": Action(
             zh="补定等次",
             en="make the grade up",
             allow=_ASSESSORS,
-            guards=(plain, no_open_case),
+            guards=(plain, no_open_case, after_cutoff),
             effect=make_up,
             closes=(MAKEUP,),
             **_event("made-up"),
@@ -831,7 +845,12 @@ ANNUAL: Final = CaseType(
         "finalize": Action(zh="生效", en="become final", closes=(APPEAL_WINDOW,), **_event("finalized")),
         "await_decision": Action(zh="提请重新审定", en="ask for a decision", effect=await_decision),
         "correct": Action(
-            zh="更正", en="correct", effect=correct, closes=(APPEAL_WINDOW, FEEDBACK), **_event("corrected")
+            zh="更正",
+            en="correct",
+            effect=correct,
+            closes=(APPEAL_WINDOW, FEEDBACK),
+            arms=(_FEEDBACK,),
+            **_event("corrected"),
         ),
         "amend": Action(
             zh="重新审定",
@@ -840,6 +859,7 @@ ANNUAL: Final = CaseType(
             guards=(plain, no_open_case),
             effect=amend,
             closes=(APPEAL_WINDOW, FEEDBACK),
+            arms=(_FEEDBACK,),
             reason=True,
             **_event("corrected"),
         ),
