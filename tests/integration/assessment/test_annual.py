@@ -19,7 +19,7 @@ from citybus.errors import Invalid, Refusal
 from tests.support.annual import ASSESSOR, COMMITTEE, EVIDENCE, HEAD, YEAR, Year, bound, officer, self_of
 from tests.support.assessment import City, finding_data, finding_event, some_id
 from tests.support.grades import ASSESSOR as CLAIMS
-from tests.support.grades import Client, an_event, person, problem
+from tests.support.grades import Client, a_sanction, an_event, person, problem
 
 CAP = Wanted(YEAR, Kind.CAP, "RECALL", Grade.BASICALLY_COMPETENT, rule_packs=("LOCAL-HS-2016@1",))
 OPEN_CASE = Wanted(YEAR, Kind.FLOOR_NONE, "CASE_PENDING", open_ended=True, hidden=True)
@@ -61,6 +61,20 @@ def refused(year: Year, case: Any, action: str, actor: Any = ASSESSOR, **form: A
         year.take(case, action, actor, **form)
     assert year.again(case).version == before
     return caught.value
+
+
+def hold_events(year: Year, cadre: str, hold: str) -> tuple[Any, Any]:
+    opened, closed = (
+        an_event(
+            f"supervision.case-hold.{step}.v1",
+            f"case-hold/{hold}",
+            {"case_hold": hold, "cadre": cadre},
+            sequence=place,
+            time=year.city.clock.now(),
+        )
+        for place, step in enumerate(("opened", "closed"), 1)
+    )
+    return opened, closed
 
 
 def open_deadlines(year: Year, case: Any) -> dict[str, datetime]:
@@ -316,6 +330,46 @@ def test_a_grade_is_made_up_after_the_year_and_a_flagged_ballot_is_explained(yea
     form = {"ballot": bad, "scores": {"ACHIEVEMENT": Decimal(80), "LEADER": Decimal(80)}}
     assert refused(year, case, "make_up", **form).code == "BALLOT_FLAGGED"
     assert year.take(case, "make_up", **form, reason="已核实，未发现问题").state == "PROPOSED"
+
+
+PUT_OFF = [
+    ("PARTY", "WARNING", 0, "GRADED", "COMPETENT"),
+    ("GOV", "WARNING", 0, "GRADED", "COMPETENT"),
+    ("GOV", "DEMERIT", 0, "NO_GRADE", None),
+    ("PARTY", "SERIOUS_WARNING", 0, "NO_GRADE", None),
+    # Another matter: an admonition is no sanction, and this one was decided long after the case was closed.
+    ("ADMONITION", "ADMONITION", 0, "GRADED", "EXCELLENT"),
+    ("GOV", "DEMERIT", 60, "GRADED", "EXCELLENT"),
+]
+
+
+@pytest.mark.parametrize(("regime", "kind", "later", "status", "grade"), PUT_OFF)
+@pytest.mark.parametrize("closed_first", [True, False])
+def test_a_grade_put_off_is_made_up_by_how_the_case_ended(
+    year: Year, case: Any, regime: str, kind: str, later: int, status: str, grade: str | None, closed_first: bool
+) -> None:
+    year.verified(case, 95)
+    hold, number = some_id(), some_id()
+    opened, closed = hold_events(year, case.cadre, hold)
+    year.city.receive(opened)
+    year.tick()
+    assert year.again(case).state == "PENDING_MAKEUP"
+    year.city.clock.advance(timedelta(days=14))
+    decided = (year.city.clock.today() + timedelta(days=later)).isoformat()
+    state = a_sanction(case.cadre, number, regime=regime, kind=kind, decided_on=decided, effective_on=decided)
+    recorded = an_event(
+        "supervision.sanction.recorded.v1", f"sanction/{number}", state, sequence=1, time=year.city.clock.now()
+    )
+    for event in (closed, recorded) if closed_first else (recorded, closed):
+        year.city.receive(event)
+        year.tick()
+    made = year.take(case, "make_up")
+    assert (made.proposed_status, made.proposed_grade) == (status, grade)
+    gone = state | {"state": "REVOKED"}
+    revoked = an_event("supervision.sanction.revoked.v1", recorded.subject, gone, sequence=2, time=recorded.time)
+    year.city.receive(revoked)
+    year.tick()
+    assert (year.again(case).proposed_status, year.again(case).proposed_grade) == ("GRADED", "EXCELLENT")
 
 
 def test_a_lighter_deduction_corrects_a_final_grade_and_restarts_the_clock(year: Year, case: Any) -> None:

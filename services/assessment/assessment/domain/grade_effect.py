@@ -20,6 +20,8 @@ from assessment.domain.grade import Grade
 VOID: Final = frozenset({"CANCELLED", "DISMISSED", "REVERSED", "REVOKED", "TRANSFERRED", "WITHDRAWN"})
 """States of a matter that wants nothing any more: taken back, or handed to the discipline commission."""
 
+PUT_OFF: Final = "constraint.put_off"
+
 RulesOn = Callable[[date], Rules]
 
 
@@ -106,6 +108,20 @@ def of_case_hold(opened_on: date, rules_on: RulesOn) -> list[Wanted]:
     year = opened_on.year - (f"{opened_on:%m-%d}" <= until)
     packs = (rules.cite("constraint.case_hold.previous_year_until"),)
     return [Wanted(year, Kind.FLOOR_NONE, "CASE_PENDING", open_ended=True, hidden=True, rule_packs=packs)]
+
+
+def of_put_off(scale: str, kind: str, decided_on: date, years: Iterable[int], rules_on: RulesOn) -> list[Wanted]:
+    """Return what a sanction (`scale`: `sanction.party`, `sanction.gov`) wants of the years that its case put off.
+
+    A year whose case ends with a warning is made up, but not as excellent; after a heavier one it stays without a grade.
+    """
+    rules = rules_on(decided_on)
+    effect = rules[PUT_OFF].get(scale, {}).get(kind)
+    if effect is None:
+        return []
+    grade = Grade(effect["grade"]) if "grade" in effect else None
+    packs = (rules.cite(PUT_OFF),)
+    return [Wanted(year, Kind(effect["kind"]), "SANCTION", grade, rule_packs=packs) for year in years]
 
 
 def of_last_year(year: int, grade: Grade | None, decided_on: date, rules_on: RulesOn) -> list[Wanted]:

@@ -6,6 +6,7 @@ from typing import Any, Final
 from assessment.application.appeals import know_service
 from assessment.application.apply_correction import handler
 from assessment.application.bind_grade import bind_grade, hold_grade, release_grade
+from assessment.application.bind_put_off import bind_put_off
 from assessment.application.case_types import case_types
 from assessment.application.constraints import reconsider
 from assessment.application.correct_annual import RECONSIDER
@@ -59,6 +60,19 @@ def subscriptions(rulebook: Rulebook) -> dict[str, Subscription]:
 
         return take_over
 
+    def sanctioned(uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
+        bind_grade(rulebook, grade_effect.of_sanction, uow, event, data)
+        know_matter(uow, event, data)
+        bind_put_off(rulebook, uow, event, str(data["cadre"]))
+
+    def held(uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
+        hold_grade(rulebook, uow, event, data)
+        bind_put_off(rulebook, uow, event, str(data["cadre"]))
+
+    def released(uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
+        release_grade(uow, event, data)
+        bind_put_off(rulebook, uow, event, str(data["cadre"]))
+
     annuals = case_types(rulebook).annuals
 
     def serve(uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
@@ -71,11 +85,11 @@ def subscriptions(rulebook: Rulebook) -> dict[str, Subscription]:
         "adjustment": (Handler(AdjustmentState(), binds(grade_effect.of_adjustment)), ADJUSTMENT_STEPS),
         "measure": (Handler(MeasureState(), binds(grade_effect.of_measure)), MEASURE_STEPS),
         "recall": (Handler(RecallState(), binds(grade_effect.of_recall)), RECALL_STEPS),
-        "sanction": (Handler(SanctionState(), binds(grade_effect.of_sanction)), SANCTION_STEPS),
+        "sanction": (Handler(SanctionState(), sanctioned), SANCTION_STEPS),
     }
     holds = {
-        "opened": Handler(CaseHold(), lambda uow, event, data: hold_grade(rulebook, uow, event, data)),
-        "closed": Handler(CaseHold(), release_grade),
+        "opened": Handler(CaseHold(), held),
+        "closed": Handler(CaseHold(), released),
     }
     found = (
         # Each event has the finding's whole state, but an older one must not overwrite a newer: every step is taken in
