@@ -139,6 +139,7 @@ def a_case(**changes: Any) -> SimpleNamespace:
         "first_decision": None,
         "revocation_ground": None,
         "noticed_on": None,
+        "notices": [],
         "answer_until": None,
         "answer": None,
         "revoked_on": None,

@@ -1,11 +1,12 @@
 """What comes after a decision: reviews by others, correction plans, revocation with notice, and what each leads to."""
 
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from citybus import tables
+from citybus.clock import ZONE
 from citybus.errors import Refusal
 from citybus.ids import new_id
 from incentive.application.queries import effects
@@ -182,19 +183,47 @@ def test_a_plan_that_is_overdue_may_cost_the_tolerance_with_notice(city: City) -
     assert (plan.state, city.outbox(f"correction/{plan.id}")[-1].type) == ("OVERDUE", "incentive.correction.overdue.v1")
     assert refused(city, case, "revoke", COMMITTEE[0], {"reason": "r"}) == "NOTICE_MISSING"
     noticed, (event,) = city.take(case, "give_notice", ACCEPTOR, late)
-    assert (event.type, noticed.answer_until.isoformat()) == (
-        "incentive.tolerance.revocation-noticed.v1",
-        "2024-04-26",
-    )
+    assert (event.type, noticed.answer_until) == ("incentive.tolerance.revocation-noticed.v1", None)
+    assert event.data["recipients"] == [{"kind": "CADRE", "id": LEAD}]
+    # Nobody is late who has not been served.
+    city.clock.advance(timedelta(days=9))
+    assert refused(city, case, "revoke", COMMITTEE[0], {"reason": "r"}) == "ANSWER_WINDOW_OPEN"
+    notice = {"document": "TOLERANCE_REVOCATION_NOTICE"}
+    early = city.served(case, noticed.noticed_on - timedelta(days=1), **notice)
+    served = city.served(case, city.clock.today(), **notice)
+    later = city.served(case, city.clock.today() + timedelta(days=1), **notice)
+    city.receive("notification", early, served, later)
+    assert city.again(case).answer_until.isoformat() == "2024-05-08"
     assert refused(city, case, "revoke", COMMITTEE[0], {"reason": "r"}) == "ANSWER_WINDOW_OPEN"
     # It was corrected in the end: the ground is gone.
     city.take(plan, "prove", head(), {"proof": [city.with_evidence(head())]})
     city.take(plan, "accept", ACCEPTOR, {"reason": "已整改到位"})
-    city.clock.advance(timedelta(days=9))
+    city.clock.advance(timedelta(days=11))
     assert refused(city, case, "revoke", COMMITTEE[0], {"reason": "r"}) == "CORRECTION_NOT_OVERDUE"
 
 
 # ---- revocation
+
+
+def test_who_loses_a_tolerance_that_the_unit_asked_for_is_served_as_well_and_answers(city: City) -> None:
+    case = city.effective(actor=head(), applicant="UNIT")
+    city.take(case, "give_notice", ACCEPTOR, {"ground": "FRAUD", "reason": SECRET})
+    recipients = [("UNIT", case.unit), ("CADRE", DIRECT), ("CADRE", LEAD)]
+    assert [(each["kind"], each["id"]) for each in city.again(case).notices] == recipients
+    for number, (kind, name) in enumerate(recipients):
+        assert city.again(case).answer_until is None
+        to = {"document": "TOLERANCE_REVOCATION_NOTICE", "recipient": {"kind": kind, "id": name}}
+        city.receive("notification", city.served(case, date(2024, 3, 19) + timedelta(days=number), "substituted", **to))
+    # Five working days from the last service, on 21 March.
+    assert city.again(case).answer_until == date(2024, 3, 28)
+    # One answers; the others still have their time.
+    city.take(case, "answer", cadre(DIRECT), {"answer": SECRET})
+    city.take(case, "answer", head(), {"answer": "单位说明"})
+    assert city.again(case).answer == f"{SECRET}\n\n单位说明"
+    assert refused(city, case, "revoke", COMMITTEE[0], {"reason": "r"}) == "ANSWER_WINDOW_OPEN"
+    city.clock.set(datetime(2024, 3, 29, 9, tzinfo=ZONE))
+    assert refused(city, case, "answer", cadre(LEAD), {"answer": "a"}) == "OUT_OF_TIME"
+    city.take(case, "revoke", COMMITTEE[0], {"reason": "查实弄虚作假"})
 
 
 def test_a_fraud_is_revoked_by_two_after_notice_and_an_answer_and_the_weight_comes_back(city: City) -> None:

@@ -1,6 +1,6 @@
 """Tolerance cases in a real database: who may do what, in which order, and what goes with it in the same commit."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -104,6 +104,7 @@ FORMS: dict[str, Any] = {
     "ask_review": {"grounds": "g"},
     "review": {"decision": "EXEMPT", "reason": "r"},
     "give_notice": {"ground": "FRAUD", "reason": "r"},
+    "serve_notice": {"kind": "CADRE", "id": LEAD, "served_on": date(2024, 3, 4)},
     "answer": {"answer": "a"},
 }
 WHO = {
@@ -115,7 +116,7 @@ WHO = {
     "review": COMMITTEE[0],
     "give_notice": ACCEPTOR,
     "revoke": COMMITTEE[0],
-    **dict.fromkeys(("serve", "take_effect", "correct", "close"), SYSTEM),
+    **dict.fromkeys(("serve", "serve_notice", "take_effect", "correct", "close"), SYSTEM),
 }
 
 
@@ -157,6 +158,8 @@ def test_from_a_draft_to_an_effective_decision(city: City) -> None:
         "decided_on": "2024-03-04",
         "served_on": "2024-03-04",
         "effective_on": "2024-03-19",
+        "recipients": [],
+        "revoked_on": None,
     }
     assert events[4].rulepack == "LOCAL-HS-2016@1"
     with city.acting(ACCEPTOR) as uow:

@@ -110,3 +110,20 @@ def test_a_corrected_grade_is_served_anew_and_each_revision_once(city: City) -> 
         city.receive(city.event(f"assessment.annual.{step}.v1", approved.subject, data))
     cases = [case for case in city.of(approved) if case.document == Document.ANNUAL_RESULT]
     assert sorted(case.occasion for case in cases) == ["revision/1", "revision/2"]
+
+
+def test_all_whom_it_concerns_are_told_that_a_tolerance_is_to_be_revoked_and_that_it_was(city: City) -> None:
+    both = [{"kind": "UNIT", "id": BUREAU}, {"kind": "CADRE", "id": LEAD}]
+    noticed = city.tolerance("revocation-noticed", recipients=both, revoked_on=None)
+    city.receive(noticed)
+    city.receive(noticed)
+    city.receive(city.tolerance("revoked", noticed.data["case"], recipients=both, revoked_on="2024-07-08"))
+    told = city.of(noticed)
+    assert sorted((case.document, case.recipient_kind, case.recipient_id) for case in told) == sorted(
+        (document, each["kind"], each["id"])
+        for document in (Document.TOLERANCE_REVOCATION_NOTICE, Document.TOLERANCE_REVOCATION)
+        for each in both
+    )
+    texts = {case.document: city.text(case) for case in told if case.recipient_id == LEAD}
+    assert "你有权陈述和申辩" in texts[Document.TOLERANCE_REVOCATION_NOTICE]
+    assert "已于 2024-07-08 撤销" in texts[Document.TOLERANCE_REVOCATION]

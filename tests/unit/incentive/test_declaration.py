@@ -43,7 +43,7 @@ LEADS_ON = {
     *(
         (state, action, state)
         for state in ("EFFECTIVE", "CORRECTING", "CLOSED")
-        for action in ("give_notice", "answer")
+        for action in ("give_notice", "serve_notice", "answer")
     ),
     *((state, "revoke", "REVOKED") for state in ("EFFECTIVE", "CORRECTING", "CLOSED")),
 }

@@ -1,4 +1,4 @@
-"""Note that a decision was served on who asked for it, when notification says so (N3, N4)."""
+"""Note that a decision, or the notice of a revocation, was served on whom it is for, when notification says so (N3, N4)."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -14,24 +14,28 @@ from incentive.domain.application import Applicant
 from incentive.persistence.models import ToleranceRow
 
 DOCUMENT: Final = "TOLERANCE_DECISION"
+NOTICE: Final = "TOLERANCE_REVOCATION_NOTICE"
 
 log = structlog.get_logger(__name__)
 
 
 def serve_decision(tolerances: Cases, uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
-    """Take the step `serve`, once; other documents, and cases that moved on, are let pass.
+    """Take the step `serve`, or `serve_notice` for each who is told of a revocation, once; else it is let pass.
 
     Raises Invalid: `UNKNOWN_CASE`, `NOT_SERVED` (no day of service), `NOT_THE_RECIPIENT` (served on somebody else),
     `NOT_DECIDED` (there is no decision that could have been served).
     """
     kind, _, case_id = data["ref"].partition("/")
-    if data["document"] != DOCUMENT or kind != "tolerance":
+    if data["document"] not in (DOCUMENT, NOTICE) or kind != "tolerance":
         return
     case = uow.session.get(ToleranceRow, case_id, with_for_update=True)
     if case is None:
         raise Invalid("UNKNOWN_CASE")
     if data["served_on"] is None:
         raise Invalid("NOT_SERVED")
+    if data["document"] == NOTICE:
+        _serve_notice(tolerances, uow, case, data)
+        return
     if not _is_recipient(case, data["recipient"]):
         raise Invalid("NOT_THE_RECIPIENT")
     if case.decision is None:
@@ -40,6 +44,21 @@ def serve_decision(tolerances: Cases, uow: UnitOfWork, event: Event, data: Mappi
         log.info("service came again", state=case.state)
         return
     tolerances.take(uow, case.id, "serve", system_actor("incentive"), {"served_on": data["served_on"]})
+
+
+def _serve_notice(tolerances: Cases, uow: UnitOfWork, case: ToleranceRow, data: Mapping[str, Any]) -> None:
+    recipient = {name: data["recipient"][name] for name in ("kind", "id")}
+    waiting = [notice for notice in case.notices if not notice["served_on"]]
+    if not any({name: notice[name] for name in recipient} == recipient for notice in case.notices):
+        raise Invalid("NOT_THE_RECIPIENT")
+    # One that was signed before the present notice was given was an earlier one.
+    earlier = case.noticed_on is None or data["served_on"] < case.noticed_on
+    again = not any({name: notice[name] for name in recipient} == recipient for notice in waiting)
+    if earlier or again or tolerances.case_type.target(case.state, "serve_notice") is None:
+        log.info("service came again", state=case.state)
+        return
+    form = {**recipient, "served_on": data["served_on"]}
+    tolerances.take(uow, case.id, "serve_notice", system_actor("incentive"), form)
 
 
 def _is_recipient(case: ToleranceRow, recipient: Mapping[str, Any]) -> bool:

@@ -1,6 +1,7 @@
 """What may come after a decision: a review decided by others (M8), and revocation with notice (I6, fraud)."""
 
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
@@ -8,7 +9,7 @@ from typing import Final
 
 from citybus.cases.declare import Step
 from citybus.errors import Refusal
-from incentive.domain.application import Tolerance
+from incentive.domain.application import Applicant, Tolerance
 from incentive.domain.decision import OVERRULES
 from incentive.domain.verification import Decision
 
@@ -111,11 +112,33 @@ def correction_late(step: Step) -> None:
 
 
 def give_notice(step: Step) -> None:
-    """Note on which ground the tolerance is to be revoked, and until when there is time to answer."""
+    """Note on which ground the tolerance is to be revoked, and who is to be served the notice of it.
+
+    The cadre who asked; where a unit or an organ did, the unit and each cadre whom it helps. The time to answer does not run yet.
+    """
     case: Tolerance = step.case
     case.revocation_ground = step.form["ground"]
-    case.noticed_on, case.answer = step.at.date(), None
-    case.answer_until = step.rule("tolerance.answer_period").last_day(case.noticed_on).day
+    case.noticed_on, case.answer, case.answer_until = step.at.date(), None, None
+    concerned = [("CADRE", person) for person in case.persons]
+    if case.applicant_kind != Applicant.CADRE:
+        concerned.insert(0, ("UNIT", case.unit))
+    case.notices = [{"kind": kind, "id": name, "served_on": None, "answered_on": None} for kind, name in concerned]
+
+
+def serve_notice(step: Step) -> None:
+    """Note on whom the notice was served; the time to answer runs from the last service (N4)."""
+    case: Tolerance = step.case
+    kind, name, day = step.form["kind"], step.form["id"], step.form["served_on"]
+    case.notices = [
+        {**notice, "served_on": notice["served_on"] or day.isoformat()}
+        if (notice["kind"], notice["id"]) == (kind, name)
+        else notice
+        for notice in case.notices
+    ]
+    served = [notice["served_on"] for notice in case.notices]
+    if all(served):
+        last = max(date.fromisoformat(each) for each in served)
+        case.answer_until = step.rule("tolerance.answer_period").last_day(last).day
 
 
 def noticed(step: Step) -> None:
@@ -135,25 +158,47 @@ def answer(step: Step) -> None:
             en=f"The time to answer ended on {case.answer_until}.",
             until=case.answer_until.isoformat(),
         )
-    case.answer = step.form["answer"]
+    # Several may answer: nobody's words take the place of another's.
+    case.answer = "\n\n".join(each for each in (case.answer, step.form["answer"]) if each)
+    own = {("CADRE", step.actor.person)} if step.actor.has("CADRE") else set[tuple[str, str | None]]()
+    if step.actor.has("UNITHEAD"):
+        own.add(("UNIT", step.actor.unit))
+    case.notices = [
+        {**notice, "answered_on": notice["answered_on"] or step.at.date().isoformat()}
+        if (notice["kind"], notice["id"]) in own
+        else notice
+        for notice in case.notices
+    ]
 
 
 def answered(step: Step) -> None:
-    """Raise 422 `ANSWER_WINDOW_OPEN` while there is time to answer and nothing was answered.
+    """Raise 422 `ANSWER_WINDOW_OPEN` while there is time to answer and not everybody who was told has answered.
 
     A ground that fell away since (the correction was done at last) raises `CORRECTION_NOT_OVERDUE`.
     """
     case: Tolerance = step.case
-    if case.answer is None and case.answer_until is not None and step.at.date() <= case.answer_until:
-        raise Refusal(
-            "ANSWER_WINDOW_OPEN",
-            zh=f"申辩期至 {case.answer_until}，期满或收到申辩后方可撤销。",
-            en=f"There is time to answer until {case.answer_until}.",
-            until=case.answer_until.isoformat(),
-        )
     if case.revocation_ground == Ground.CORRECTION_OVERDUE and not step.facts.correction_overdue:
         raise Refusal(
             "CORRECTION_NOT_OVERDUE", zh="纠错计划未逾期。", en="The correction plan is not overdue.", state=case.state
+        )
+    answers = [notice["answered_on"] for notice in case.notices] or [case.answer]
+    if all(answers):
+        return
+    if case.answer_until is None:
+        waiting = [notice["id"] for notice in case.notices if not notice["served_on"]]
+        raise Refusal(
+            "ANSWER_WINDOW_OPEN",
+            zh="拟撤销告知书尚未送达，申辩期自全部送达之次日起算。",
+            en="The notice is not served yet; the time to answer runs from the day after everybody has been served.",
+            until=None,
+            not_served=waiting,
+        )
+    if step.at.date() <= case.answer_until:
+        raise Refusal(
+            "ANSWER_WINDOW_OPEN",
+            zh=f"申辩期至 {case.answer_until}，期满或收到申辩后方可撤销。",
+            en=f"There is time to answer until {case.answer_until}; the revocation comes after that, or after an answer.",
+            until=case.answer_until.isoformat(),
         )
 
 

@@ -35,6 +35,7 @@ class Tolerance(Protocol):
     `persons` the cadres whom the case is to help. `verifiers` holds `{subject, cadre}` each, `panel` `{subject, cadre,
     vote}`; `factors` a score of 0 to 2 by factor. The texts (`statement`, `late_cause`, `new_facts`, `deviation`,
     `review_grounds`, `answer`) are sensitive (L4). `first_decision` is what a review took the place of. `evidence` holds SHA-256 sums.
+    `notices` holds `{kind, id, served_on, answered_on}` of each cadre or unit that is served the notice of a revocation.
     """
 
     id: str
@@ -76,6 +77,7 @@ class Tolerance(Protocol):
     first_decision: str | None
     revocation_ground: str | None
     noticed_on: date | None
+    notices: list[dict[str, Any]]
     answer_until: date | None
     answer: str | None
     revoked_on: date | None
@@ -135,7 +137,7 @@ def ask(step: Step) -> None:
     case.review_asked_on = case.review_grounds = case.reviewed_on = case.first_decision = None
     case.revocation_ground = case.noticed_on = case.answer_until = case.answer = case.revoked_on = None
     case.late = case.refiled = False
-    case.verifiers, case.panel, case.exclusions = [], [], []
+    case.verifiers, case.panel, case.exclusions, case.notices = [], [], [], []
     revise(step)
 
 

@@ -73,6 +73,7 @@ class ToleranceMachine(StateMachine):
     correct = EFFECTIVE.to(CORRECTING)
     close = CORRECTING.to(CLOSED)
     give_notice = EFFECTIVE.to(EFFECTIVE) | CORRECTING.to(CORRECTING) | CLOSED.to(CLOSED)
+    serve_notice = EFFECTIVE.to(EFFECTIVE) | CORRECTING.to(CORRECTING) | CLOSED.to(CLOSED)
     answer = EFFECTIVE.to(EFFECTIVE) | CORRECTING.to(CORRECTING) | CLOSED.to(CLOSED)
     revoke = EFFECTIVE.to(REVOKED) | CORRECTING.to(REVOKED) | CLOSED.to(REVOKED)
     withdraw = FILED.to(WITHDRAWN) | ACCEPTED.to(WITHDRAWN) | VERIFYING.to(WITHDRAWN)
@@ -296,6 +297,7 @@ TOLERANCE: Final = CaseType(
             event=_EVENT.format("revocation-noticed"),
             reason=True,
         ),
+        "serve_notice": Action(zh="告知书送达", en="serve the notice", effect=aftermath.serve_notice),
         "answer": Action(
             zh="申辩",
             en="answer the notice",

@@ -94,6 +94,7 @@ class ToleranceRow(CaseColumns, Base):
     first_decision: Mapped[str | None] = mapped_column(Text)
     revocation_ground: Mapped[str | None] = mapped_column(Text)
     noticed_on: Mapped[date | None] = mapped_column(Date)
+    notices: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default="[]")
     answer_until: Mapped[date | None] = mapped_column(Date)
     answer: Mapped[str | None] = mapped_column(Text)
     revoked_on: Mapped[date | None] = mapped_column(Date)

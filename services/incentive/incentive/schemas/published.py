@@ -25,6 +25,8 @@ def tolerance_state(case: Tolerance) -> dict[str, Any]:
         "decided_on": _day(case.decided_on),
         "served_on": _day(case.served_on),
         "effective_on": _day(case.effective_on),
+        "recipients": [{"kind": notice["kind"], "id": notice["id"]} for notice in case.notices],
+        "revoked_on": _day(case.revoked_on),
     }
 
 

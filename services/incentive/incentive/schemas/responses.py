@@ -23,6 +23,15 @@ class ApplicantView(Schema):
     id = fields.String(attribute="applicant_id", required=True)
 
 
+class NoticeView(Schema):
+    """Who is served the notice of a revocation, and on which day it was, and was answered."""
+
+    kind = fields.String(required=True)
+    id = fields.String(required=True)
+    served_on = fields.String(required=True, allow_none=True)
+    answered_on = fields.String(required=True, allow_none=True)
+
+
 class ToleranceView(CaseView):
     """A tolerance case. The application's text, the verification and the effects have routes of their own."""
 
@@ -49,6 +58,7 @@ class ToleranceView(CaseView):
     first_decision = fields.String(required=True, allow_none=True)
     revocation_ground = fields.String(required=True, allow_none=True)
     noticed_on = fields.Date(required=True, allow_none=True)
+    notices = fields.List(fields.Nested(NoticeView), required=True)
     answer_until = fields.Date(required=True, allow_none=True)
     revoked_on = fields.Date(required=True, allow_none=True)
 

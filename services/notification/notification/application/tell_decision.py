@@ -1,15 +1,17 @@
-"""Have a decision on fault tolerance served on who asked for it (N3, M8)."""
+"""Have a decision on fault tolerance served on who asked for it, and its revocation on all whom that concerns (N3, M8, I6)."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
 from citybus.cases import Cases
+from citybus.clock import ZONE
 from citybus.envelope import Event
 from citybus.unit_of_work import UnitOfWork
 from notification.application.deliver import deliver
 from notification.domain.delivery import Recipient
 from notification.domain.document import Document
 
+NOTICED: Final = "incentive.tolerance.revocation-noticed.v1"
 REVIEWED: Final = "incentive.tolerance.reviewed.v1"
 
 
@@ -28,3 +30,18 @@ def tell_decision(deliveries: Cases, uow: UnitOfWork, event: Event, data: Mappin
     }
     occasion = "REVIEW" if event.type == REVIEWED else ""
     deliver(deliveries, uow, Document.TOLERANCE_DECISION, f"tolerance/{tolerance}", recipient, particulars, occasion)
+
+
+def tell_tolerance_revoked(deliveries: Cases, uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
+    """Deliver the notice that a tolerance is to be revoked, each time that one is given, or that it was revoked."""
+    tolerance, day = str(data["case"]), event.time.astimezone(ZONE).date()
+    matter = {"case": tolerance, "finding": str(data["finding"])}
+    if event.type == NOTICED:
+        document, particulars = Document.TOLERANCE_REVOCATION_NOTICE, matter | {"told_on": day.isoformat()}
+        occasion = event.id
+    else:
+        document, occasion = Document.TOLERANCE_REVOCATION, ""
+        particulars = matter | {"revoked_on": (data["revoked_on"] or day).isoformat()}
+    for each in data["recipients"]:
+        recipient = (Recipient(each["kind"]), each["id"])
+        deliver(deliveries, uow, document, f"tolerance/{tolerance}", recipient, particulars, occasion)

@@ -25,7 +25,7 @@ from notification.application.publish_bulletin import (
 from notification.application.rulebook import Rulebook
 from notification.application.serve_notice import NOTICES
 from notification.application.share_event import share_event
-from notification.application.tell_decision import tell_decision
+from notification.application.tell_decision import tell_decision, tell_tolerance_revoked
 from notification.application.watch_deadline import watch_deadline
 from notification.domain.document import Document
 from notification.schemas.consumed import (
@@ -42,6 +42,7 @@ from notification.schemas.consumed import (
     RecallState,
     SanctionState,
     ToleranceDecided,
+    ToleranceRevocation,
     UnitRegistered,
 )
 
@@ -91,6 +92,10 @@ def subscriptions(
         "supervision.finding.notified.v1": Handler(FindingNotified(), _with(deliveries, notify_responsible)),
         "incentive.tolerance.decided.v1": Handler(ToleranceDecided(), _with(deliveries, tell_decision)),
         "incentive.tolerance.reviewed.v1": Handler(ToleranceDecided(), _with(deliveries, tell_decision)),
+        **{
+            f"incentive.tolerance.{step}.v1": Handler(ToleranceRevocation(), _with(deliveries, tell_tolerance_revoked))
+            for step in ("revocation-noticed", "revoked")
+        },
         "supervision.finding.weight-changed.v1": Handler(FindingChanged(), _with(deliveries, tell_weight)),
         "supervision.finding.revoked.v1": Handler(FindingChanged(), _with(deliveries, tell_revocation)),
         **{

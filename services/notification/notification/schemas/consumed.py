@@ -66,6 +66,22 @@ class ToleranceDecided(Anything):
     decided_on = fields.Date(required=True)
 
 
+class Concerned(Anything):
+    """A cadre or a unit that a document is for."""
+
+    kind = fields.String(required=True, validate=validate.OneOf(("CADRE", "UNIT")))
+    id = fields.String(required=True)
+
+
+class ToleranceRevocation(Anything):
+    """`incentive.tolerance.revocation-noticed.v1` and `.revoked.v1`."""
+
+    case = fields.UUID(required=True)
+    finding = fields.UUID(required=True)
+    recipients = fields.List(fields.Nested(Concerned), load_default=())
+    revoked_on = fields.Date(load_default=None, allow_none=True)
+
+
 class BulletinEvent(Anything):
     """`supervision.bulletin.*.v1`: a bulletin as it stands, with the text that was approved for the public."""
 

@@ -261,12 +261,14 @@ def revoked(stage: Stage, name: str, hearing: Hearing) -> Days:
     corrected(line, hearing, correction)
     yield at(date(2024, 7, 1))
     line.take(cast.ACCEPTOR, case, "give_notice", ground="FRAUD", reason="会议纪要系事后补写(虚构)。")
+    line.sign(hearing.who.who, case, "TOLERANCE_REVOCATION_NOTICE")
     line.refused("ANSWER_WINDOW_OPEN", lambda: line.take(people.SUPERVISE, case, "revoke", reason="拟撤销(虚构)。"))
     yield at(date(2024, 7, 3))
     line.take(hearing.who.who, case, "answer", answer="申辩:材料由他人整理(虚构)。")
     yield at(date(2024, 7, 8))
     for officer in (people.SUPERVISE, people.DISCIPLINE):
         line.take(officer, case, "revoke", reason="申辩不成立(虚构)。")
+    line.sign(hearing.who.who, case, "TOLERANCE_REVOCATION")
     done(line, case)
     line.tell(
         "容错材料造假被查实,免责撤销,扣分恢复",
@@ -285,6 +287,7 @@ def overdue(stage: Stage, name: str, hearing: Hearing) -> Days:
     late = Case("incentive", "corrections", str(found["id"]))
     line.reaches(people.SUPERVISE, late, "OVERDUE")
     line.take(cast.ACCEPTOR, case, "give_notice", ground="CORRECTION_OVERDUE", reason="纠错逾期(虚构)。")
+    line.sign(hearing.who.who, case, "TOLERANCE_REVOCATION_NOTICE")
     correction = plan(line, hearing, case)
     corrected(line, hearing, correction)
     yield at(date(2024, 7, 1))
