@@ -85,6 +85,23 @@ def test_who_was_sent_a_notice_is_told_that_it_weighs_less_each_time(city: City)
     assert sorted("现分值 0.5" in text for text in texts) == [False, False, True, True]
 
 
+def test_who_was_told_that_it_weighs_less_is_told_when_it_weighs_more_again(city: City) -> None:
+    notified = city.finding()
+    city.receive(notified)
+    finding = notified.data["finding"]
+    # Rectified in time, without any tolerance: nothing that was said is wrong by that.
+    city.receive(city.finding("weight-changed", finding, effective_weight="1.0", tolerance=None))
+    assert [case for case in city.of(notified) if case.document == Document.FINDING_CORRECTION] == []
+    city.receive(city.finding("weight-changed", finding, effective_weight="0.5"))
+    # The tolerance was revoked; then it relapsed.
+    for weight in ("1.0", "3.0"):
+        city.receive(city.finding("weight-changed", finding, effective_weight=weight, tolerance=None))
+    corrections = [case for case in city.of(notified) if case.document == Document.FINDING_CORRECTION]
+    told = sorted((case.particulars["weight"], case.particulars["correction"]) for case in corrections)
+    assert told == [("0.5", "WEIGHED_LESS"), ("1.0", "WEIGHED_MORE"), ("3.0", "WEIGHED_MORE")]
+    assert any("分值已重新核定" in city.text(case) for case in corrections)
+
+
 def test_who_was_sent_no_notice_is_sent_no_correction(city: City) -> None:
     changed = city.finding("weight-changed")
     city.receive(changed)
