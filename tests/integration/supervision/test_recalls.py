@@ -351,6 +351,43 @@ def test_a_recall_stands_on_what_tolerance_left(city: City, recalls: Recalls) ->
         assert city.again(case).state == state
 
 
+def test_what_is_left_must_still_be_a_circumstance_of_recall(city: City, recalls: Recalls) -> None:
+    ground, beside, other = city.verified(), city.verified(reason_codes=["OTHER"]), city.verified()
+    case = recalls.approved(ground, beside, other)
+
+    def excuse(finding: Any) -> None:
+        city.receive(INCENTIVE, city.tolerance(finding, new_id(), "effective", decision="MITIGATE", factor="0.5"))
+
+    excuse(other)
+    assert city.again(case).state == "APPROVED"
+    excuse(ground)
+    assert (city.again(case).state, city.again(case).cancel_reason) == ("CANCELLED", "TOLERANCE")
+
+
+@pytest.mark.parametrize("outcome", ["restore", "adjust"])
+@pytest.mark.parametrize(
+    ("cause", "undone"), [("FINDING_REVOKED", True), ("EXEMPT", True), ("MITIGATE", False), ("DENY", False)]
+)
+def test_a_decided_recall_falls_with_the_findings_it_rests_on(
+    city: City, recalls: Recalls, outcome: str, cause: str, undone: bool
+) -> None:
+    """What bars the cadre for months after it rests on them too; a part that is excused leaves it standing (A14)."""
+    case = recalls.evaluated("81" if outcome == "restore" else "60")
+    case = recalls.take(case, outcome, COMM, reason="理由")
+    decided, (finding_id,) = case.state, case.findings
+    (finding,) = city.rows(city.findings.model.__table__, city.findings.model.id == finding_id)
+    if cause == "FINDING_REVOKED":
+        city.take(city.findings, finding, "revoke", SYSTEM, {"basis": "APPEAL", "reference": "a", "reason": "a"})
+    else:
+        factor = {"EXEMPT": "0", "MITIGATE": "0.5", "DENY": None}[cause]
+        city.receive(INCENTIVE, city.tolerance(finding, new_id(), "effective", decision=cause, factor=factor))
+    case = city.again(case)
+    reason = "FINDING_REVOKED" if cause == "FINDING_REVOKED" else "TOLERANCE"
+    assert (case.state, case.cancel_reason) == (("CANCELLED", reason) if undone else (decided, None))
+    assert barred(city) == ([] if undone or outcome == "adjust" else ["RECALL_RECENT"])
+    assert recalls.told(case)[-1] == ("cancelled" if undone else "outcome")
+
+
 def test_a_denied_tolerance_leaves_a_recall_alone(city: City, recalls: Recalls) -> None:
     finding = city.verified()
     case = recalls.notified(finding)

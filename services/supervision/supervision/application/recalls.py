@@ -300,16 +300,32 @@ def visible(actor: Actor) -> ColumnElement[bool]:
 
 
 def cancel_ungrounded(cases: Cases, uow: UnitOfWork, finding_id: str, cause: str) -> None:
-    """Cancel the open recalls that name the finding and of whose findings none stands any more (3.4, I5)."""
-    naming = select(RecallRow.id).where(RecallRow.findings.contains([finding_id]), RecallRow.state.not_in(CLOSED))
+    """Cancel the recalls that name the finding and that nothing carries any more (3.4, I5).
+
+    An open one is carried by a finding that stands, is not excused in part either, and shows a circumstance of recall.
+    One that was decided rests on its findings until all are revoked or excused altogether.
+    """
+    codes = cases.rules(uow.clock.today())["finding.reason_codes"]
+    naming = select(RecallRow.id).where(
+        RecallRow.findings.contains([finding_id]), RecallRow.state.not_in(CLOSED.difference(OUTCOMES))
+    )
     for recall_id in uow.session.scalars(naming.order_by(RecallRow.id)).all():
         recall = uow.session.get_one(RecallRow, recall_id, with_for_update=True)
-        if cases.case_type.target(recall.state, "cancel") is None:
-            continue
-        rows = uow.session.scalars(select(FindingRow).where(FindingRow.id.in_(recall.findings)))
-        if not any(row.state in STANDING and not is_tolerated(row) for row in rows):
+        rows = uow.session.scalars(select(FindingRow).where(FindingRow.id.in_(recall.findings))).all()
+        if recall.state in OUTCOMES:
+            action = "undo"
+            carried = any(row.state in STANDING and row.tolerance_factor != 0 for row in rows)
+        else:
+            action = "cancel"
+            carried = any(
+                row.state in STANDING
+                and not is_tolerated(row)
+                and any("recall" in codes.get(code, {}) for code in row.reason_codes)
+                for row in rows
+            )
+        if not carried and cases.case_type.target(recall.state, action) is not None:
             form = {"cause": cause, "reason": cause}
-            cases.take(uow, recall_id, "cancel", system_actor("supervision"), form)
+            cases.take(uow, recall_id, action, system_actor("supervision"), form)
 
 
 def texts(cases: Cases, uow: UnitOfWork, recall_id: str, actor: Actor) -> Sequence[RecallTextRow]:

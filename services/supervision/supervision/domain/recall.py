@@ -602,7 +602,9 @@ RECALL: Final = CaseType(
                 closes=_ALL,
                 reason=True,
             ),
-            "undo": Action(zh="因申诉撤销", en="revoke upon appeal", effect=cancel, event=_EVENT.format("cancelled")),
+            "undo": Action(
+                zh="决定后撤销", en="revoke what was decided", effect=cancel, event=_EVENT.format("cancelled")
+            ),
             "amend_restore": _amended("因申诉变更为恢复履职", "restore upon appeal", "RESTORED"),
             "amend_adjust": _amended("因申诉变更为调整", "adjust upon appeal", "ADJUSTED"),
             "amend_remove": _amended("因申诉变更为免职", "remove upon appeal", "REMOVED"),
