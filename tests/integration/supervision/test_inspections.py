@@ -193,6 +193,20 @@ def test_an_inspection_waits_for_its_drafts(city: City) -> None:
     assert caught.value.code == "INSPECTION_NOT_RUNNING"
 
 
+def test_a_draft_that_was_handed_to_the_commission_keeps_no_inspection_open(city: City) -> None:
+    """It can never be notified: the finding stays as it is, and discipline goes on with it."""
+    case = in_state(city, "REPORTED")
+    draft = a_draft(source=None, inspection=case.id, reason_codes=["TAKING_GIFTS"])
+    finding = city.open(city.findings, RECORDER, draft)
+    assert refused(city, case, "close", RECORDER).code == "FINDINGS_IN_DRAFT"
+    with city.acting(RECORDER) as uow:
+        with pytest.raises(Refusal) as caught:
+            city.findings.take(uow, finding.id, "notify", RECORDER, {}, finding.version)
+        uow.commit()
+    assert caught.value.code == "DISCIPLINE_THRESHOLD"
+    assert city.take(city.inspections, case, "close", RECORDER)[0].state == "CLOSED"
+
+
 def test_what_has_begun_is_not_cancelled(city: City) -> None:
     assert refused(city, in_state(city, "PLANNED"), "cancel", RECORDER).code == "REASON_MISSING"
     done, (event,) = city.take(city.inspections, in_state(city, "APPROVED"), "cancel", DIRECTOR, {"reason": "撤销"})

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, false, func, not_, or_, select, true
+from sqlalchemy import ColumnElement, and_, exists, false, func, not_, or_, select, true
 
 from citybus.cases import Actor, Cases, Reach
 from citybus.freshness import require_fresh
 from citybus.unit_of_work import UnitOfWork
 from supervision.application.rulebook import Rulebook
 from supervision.domain.inspection import INSPECTION, InspectionFacts, scope
-from supervision.persistence.models import CadreRow, FindingRow, InspectionRow, UnitRow
+from supervision.persistence.models import CadreRow, FindingRow, InspectionRow, SignalRow, UnitRow
 from supervision.schemas.published import inspection_state
 from supervision.schemas.requests import InspectionPlan, InspectionReport
 from supervision.schemas.responses import InspectionView
@@ -54,7 +54,11 @@ def facts(uow: UnitOfWork, case: InspectionRow, action: str, form: Mapping[str, 
             units=frozenset(session.scalars(select(UnitRow.code).where(UnitRow.code.in_(units)))),
         )
     if action == "close":
-        drafts = select(func.count()).where(FindingRow.inspection_id == case.id, FindingRow.state == "DRAFT")
+        # A draft that was handed to the discipline commission stays one: it is not waited for.
+        handed_over = exists().where(SignalRow.finding_id == FindingRow.id)
+        drafts = select(func.count()).where(
+            FindingRow.inspection_id == case.id, FindingRow.state == "DRAFT", ~handed_over
+        )
         return InspectionFacts(unit_of={}, units=frozenset(), drafts=session.execute(drafts).scalar_one())
     return InspectionFacts(unit_of={}, units=frozenset())
 
