@@ -330,6 +330,10 @@ def test_who_sees_an_adjustment_and_its_texts(city: City, person: str) -> None:
     with city.acting(own) as uow, pytest.raises(Refusal) as caught:
         texts(adjustments, uow, case.id, own)
     assert caught.value.code == "DATA_SCOPE"
+    for party in (of_unit, officer("org-self", "ORG.cadre", unit="420200-ORG", person=person)):
+        with city.acting(party) as uow, pytest.raises(Refusal) as caught:
+            texts(adjustments, uow, case.id, party)
+        assert caught.value.code == "DATA_SCOPE"
     assert SECRET not in texts_in_outbox(city)
 
 

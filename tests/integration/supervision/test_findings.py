@@ -9,6 +9,7 @@ from sqlalchemy import text
 from citybus import tables
 from citybus.cases import Actor
 from citybus.errors import Refusal
+from supervision.application import queries
 from supervision.domain.finding import FINDING
 from supervision.persistence.models import FindingRow, PleaRow, SignalRow
 from tests.support.supervision import (
@@ -19,6 +20,7 @@ from tests.support.supervision import (
     DISTRICT,
     FIRST,
     LEAD,
+    OFFICE,
     ORG,
     RECORDER,
     SECOND,
@@ -106,10 +108,12 @@ def test_from_a_draft_to_a_verified_finding(city: City) -> None:
     with city.acting(RECORDER) as uow:
         history = city.findings.history(uow.session, case.id)
     steps = [(step["action"], step["actor"], step["reason"]) for step in history]
+    (delivery,) = {step["reason"] for step in history if step["actor"] == "system:supervision"}
+    assert delivery.startswith("delivery/")
     assert steps == [
         ("create", "officer-1", None),
         ("notify", "officer-1", None),
-        ("serve", "system:supervision", None),
+        ("serve", "system:supervision", delivery),
         ("verify", "officer-2", "属实"),
         ("verify", "officer-3", "核实无误"),
     ]
@@ -369,3 +373,20 @@ def test_the_database_itself_refuses_a_weight_above_the_base(city: City) -> None
     case = city.notified()
     with city.engine.begin() as connection, pytest.raises(Exception, match="ck_findings_weight"):
         connection.execute(text("UPDATE findings SET effective_weight = 9 WHERE id = :id"), {"id": case.id})
+
+
+def test_an_officer_whom_a_finding_concerns_reads_neither_the_answers_of_others_nor_the_evidence(city: City) -> None:
+    case = city.notified(responsible=BOTH)
+    for person, words in ((LEAD, "我的说明"), (DIRECT, "他人的说明")):
+        case = city.take(city.findings, case, "plea", cadre(person), {"text": words})[0]
+    (digest,) = case.evidence
+    party = officer("supo-lead", unit=OFFICE, person=LEAD)
+    for actor, answers in ((FIRST, 2), (party, 1), (officer("of-unit", unit=BUREAU), 0)):
+        with city.acting(actor) as uow:
+            assert len(queries.pleas(city.findings, uow, case.id, actor)) == answers
+            if actor is FIRST:
+                assert queries.evidence(uow, digest, actor).sha256 == digest
+            else:
+                with pytest.raises(Refusal) as caught:
+                    queries.evidence(uow, digest, actor)
+                assert caught.value.code == "DATA_SCOPE"

@@ -13,6 +13,7 @@ from citybus.cases import Actor
 from citybus.cases.timers import handlers
 from citybus.errors import Refusal
 from citybus.ids import new_id
+from supervision.application.queries import report
 from supervision.domain.inspection import INSPECTION
 from tests.support.supervision import (
     BUREAU,
@@ -205,6 +206,16 @@ def test_a_draft_that_was_handed_to_the_commission_keeps_no_inspection_open(city
         uow.commit()
     assert caught.value.code == "DISCIPLINE_THRESHOLD"
     assert city.take(city.inspections, case, "close", RECORDER)[0].state == "CLOSED"
+
+
+def test_officers_of_an_inspected_unit_do_not_read_the_report_on_it(city: City) -> None:
+    case = in_state(city, "REPORTED")
+    with city.acting(FIRST) as uow:
+        assert report(city.inspections, uow, case.id, FIRST).summary == REPORT["summary"]
+    inside = officer("of-unit", unit=BUREAU)
+    with city.acting(inside) as uow, pytest.raises(Refusal) as caught:
+        report(city.inspections, uow, case.id, inside)
+    assert caught.value.code == "DATA_SCOPE"
 
 
 def test_what_has_begun_is_not_cancelled(city: City) -> None:

@@ -435,14 +435,30 @@ def test_texts_stay_where_they_are_and_each_look_is_recorded(city: City, recalls
     for actor, kinds in (
         (ORG, {"PROPOSAL", "PLEA", "REFLECTION"}),
         (TRAINER, {"REFLECTION"}),
-        (cadre(LEAD), {"PLEA", "REFLECTION"}),
+        (cadre(LEAD), {"PROPOSAL", "PLEA", "REFLECTION"}),
         (UNITHEAD, set()),
+        # Officers whom the case concerns are parties to it, and no more.
+        (officer("org-lead", "ORG.supervise", unit="420200-ORG", person=LEAD), {"PROPOSAL"}),
+        (officer("org-of-unit", "ORG.supervise", unit=BUREAU), set()),
+        (officer("disc-of-unit", "DISC", unit=BUREAU), set()),
     ):
         with city.acting(actor) as uow:
             assert {row.kind for row in texts(city.recalls, uow, case.id, actor)} == kinds
             uow.commit()
     looks = city.rows(tables.audit_entries, tables.audit_entries.c.action == "recall.texts.read")
     assert {(look.actor, tuple(look.read_fields)) for look in looks} >= {(ORG.subject, ("text",))}
+
+
+@pytest.mark.parametrize("outcome", [None, "restore"])
+def test_the_cadre_reads_why_it_was_proposed_and_how_it_was_evaluated_once_decided(
+    city: City, recalls: Recalls, outcome: str | None
+) -> None:
+    case = recalls.evaluated()
+    if outcome:
+        recalls.take(case, outcome, COMM, reason="合格")
+    with city.acting(cadre(LEAD)) as uow:
+        read = {row.kind for row in texts(city.recalls, uow, case.id, cadre(LEAD))}
+    assert read == {"PROPOSAL", "PLEA", "REFLECTION"} | ({"EVALUATION"} if outcome else set())
 
 
 def test_no_text_bears_a_mark_of_state_secrets(city: City, recalls: Recalls) -> None:

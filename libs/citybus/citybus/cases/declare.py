@@ -37,6 +37,12 @@ class Scope:
     persons: frozenset[str] = frozenset()
     disclosed: bool = True
 
+    def concerns(self, actor: Actor) -> bool:
+        """Say whether `actor` is one of the persons, or belongs to one of the units."""
+        return (actor.person is not None and actor.person in self.persons) or (
+            actor.unit is not None and actor.unit in self.units
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Past:

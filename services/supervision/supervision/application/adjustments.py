@@ -233,9 +233,12 @@ def drop_ungrounded(adjustments: Cases, uow: UnitOfWork, finding: str) -> None:
 
 
 def texts(adjustments: Cases, uow: UnitOfWork, case_id: str, actor: Actor) -> AdjustmentRow:
-    """Return an adjustment whose texts an officer may read, and record the look. Raises Refusal: 404, 403."""
+    """Return an adjustment whose texts an officer may read whom it does not concern, and record the look.
+
+    Raises Refusal: 404, 403 `DATA_SCOPE`.
+    """
     case: AdjustmentRow = adjustments.read(uow, case_id, actor)
-    if not any(actor.has(role) for role in OFFICERS):
+    if not any(actor.has(role) for role in OFFICERS) or adjustments.scope(case).concerns(actor):
         raise Refusal("DATA_SCOPE", zh="不在您的数据权限范围内。", en="It is outside your data scope.", status=403)
     uow.audit("adjustment.texts.read", f"adjustment/{case.id}", read=["opinion", "talk_summary"])
     return case

@@ -18,21 +18,28 @@ from supervision.persistence.models import EvidenceRow, FindingRow, InspectionRo
 
 
 def pleas(findings: Cases, uow: UnitOfWork, finding_id: str, actor: Actor) -> Sequence[PleaRow]:
-    """Return the answers to a finding that `actor` may read: an officer all, a cadre those of their own.
+    """Return the answers to a finding that `actor` may read: an officer all, whom it concerns those of their own.
 
     Raises Refusal: 404, 403 `DATA_SCOPE`.
     """
     finding: FindingRow = findings.read(uow, finding_id, actor)
     found = select(PleaRow).where(PleaRow.finding_id == finding.id).order_by(PleaRow.id)
-    if not any(actor.has(role) for role in OFFICERS):
+    if not any(actor.has(role) for role in OFFICERS) or findings.scope(finding).concerns(actor):
         found = found.where(PleaRow.cadre == actor.person)
     uow.audit("finding.pleas.read", f"finding/{finding.id}", read=["text"])
     return uow.session.scalars(found).all()
 
 
 def report(inspections: Cases, uow: UnitOfWork, inspection_id: str, actor: Actor) -> InspectionRow:
-    """Return an inspection whose report `actor` may read. Raises Refusal: 404 (no report yet), 403 `DATA_SCOPE`."""
+    """Return an inspection whose report `actor` may read: nobody of an inspected unit.
+
+    Raises Refusal: 404 (no report yet), 403 `DATA_SCOPE`.
+    """
     inspection: InspectionRow = inspections.read(uow, inspection_id, actor)
+    if inspections.scope(inspection).concerns(actor):
+        raise Refusal(
+            "DATA_SCOPE", zh="该报告不在您的数据权限范围内。", en="The report is outside your data scope.", status=403
+        )
     if inspection.summary is None:
         raise Refusal("NOT_FOUND", zh="尚无报告。", en="There is no report yet.", status=404)
     uow.audit("inspection.report.read", f"inspection/{inspection.id}", read=["summary"])
@@ -49,7 +56,8 @@ def evidence(uow: UnitOfWork, digest: str, actor: Actor) -> EvidenceRow:
         raise Refusal("NOT_FOUND", zh="没有该证据文件。", en="There is no such evidence.", status=404)
     within = true() if actor.units is None else FindingRow.unit.in_(sorted(actor.units))
     apart = true() if actor.unit is None else FindingRow.unit != actor.unit
-    attached = select(FindingRow.id).where(FindingRow.evidence.contains([digest]), within, apart).limit(1)
+    party = FindingRow.responsible.contains([{"cadre": actor.person}]) if actor.person else false()
+    attached = select(FindingRow.id).where(FindingRow.evidence.contains([digest]), within, apart, ~party).limit(1)
     rectified = RectificationRow.unit.in_(sorted(actor.units)) if actor.units is not None else true()
     proving = select(RectificationRow.id).where(RectificationRow.proof.contains([digest]), rectified).limit(1)
     seen = any(uow.session.execute(found).one_or_none() for found in (attached, proving))

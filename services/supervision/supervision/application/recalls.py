@@ -332,12 +332,17 @@ def texts(cases: Cases, uow: UnitOfWork, recall_id: str, actor: Actor) -> Sequen
     """Return the texts of a recall that `actor` may read, oldest first, and record the look (L4).
 
     Officers of the organisation department and the committee read all but the commission's case number, the commission
-    all; a trainer reads the self-criticisms; anybody else what they wrote. Raises Refusal: 404, 403 `DATA_SCOPE`.
+    all, as far as it does not concern themselves or their unit; a trainer reads the self-criticisms; anybody else what
+    they wrote, and the cadre why the recall was proposed and, once it is decided, how it was evaluated.
+    Raises Refusal: 404, 403 `DATA_SCOPE`.
     """
     recall: RecallRow = cases.read(uow, recall_id, actor)
     found = select(RecallTextRow).where(RecallTextRow.recall_id == recall.id).order_by(RecallTextRow.id)
     mine = RecallTextRow.author == actor.subject
-    if actor.has("DISC"):
+    if scope(recall).concerns(actor):
+        told = ("PROPOSAL", "EVALUATION") if recall.state in OUTCOMES else ("PROPOSAL",)
+        found = found.where(or_(mine, RecallTextRow.kind.in_(told if actor.person == recall.cadre else ())))
+    elif actor.has("DISC"):
         pass
     elif any(actor.has(role) for role in OFFICERS):
         found = found.where(RecallTextRow.kind != "DISCIPLINE_CASE")
