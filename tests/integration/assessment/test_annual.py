@@ -545,3 +545,46 @@ def test_the_routes_record_facts_and_show_how_a_grade_came_about(year: Year, cas
         audits = str(connection.execute(select(tables.audit_entries)).all())
     assert secret not in audits
     assert secret not in "".join(str(event.data) for event in year.city.outbox())
+
+
+def test_what_binds_a_grade_is_for_the_officers_and_the_person_alone(year: Year, case: Any) -> None:
+    client, path = Client(year.city), f"/annuals/{case.id}"
+    source = f"measure/{some_id()}"
+    bind(year, case.cadre, source, Wanted(YEAR, Kind.CAP, "ADMONITION", Grade.COMPETENT))
+    year.approved(case, 95)
+    head = {"sub": "head", "roles": ["UNITHEAD"], "scope": {"units": ["N-1"], "unit": "N-1", "person": some_id()}}
+    for who, seen in ((CLAIMS, [source]), (person(case.cadre), [source]), (head, [])):
+        for shown in (
+            client.get(who, f"{path}/explanation").json,
+            client.get(who, f"{path}/result").json["explanation"],
+            client.get(who, f"{path}/results").json["items"][0]["explanation"],
+        ):
+            assert [each["source"] for each in shown["constraints"]] == seen
+            assert (shown["grade"], shown["composite"]) == ("COMPETENT", "96")
+
+
+def test_an_officer_learns_nothing_of_an_open_case_of_the_own_unit_from_an_explanation(year: Year, case: Any) -> None:
+    bind(year, case.cadre, f"sanction/{some_id()}", Wanted(YEAR, Kind.FORCED, "SANCTION", Grade.INCOMPETENT))
+    bind(year, case.cadre, f"case-hold/{some_id()}", OPEN_CASE)
+    year.approved(case)
+    path = f"/annuals/{case.id}/explanation"
+    near = CLAIMS | {"sub": "near", "scope": {"units": "*", "unit": "N-1"}}
+    kinds = {
+        who["sub"]: {each["kind"] for each in Client(year.city).get(who, path).json["constraints"]}
+        for who in (CLAIMS, near, person(case.cadre))
+    }
+    assert kinds == {
+        "assessor": {"FORCED", "FLOOR_NONE"},
+        "near": {"FORCED"},
+        f"user-{case.cadre}": {"FORCED"},
+    }
+
+
+def test_a_cadre_sees_of_a_ballot_only_what_it_comes_to(year: Year, case: Any) -> None:
+    year.ballot(case, {"EXCELLENT": 6, "COMPETENT": 2})
+    path = f"/ballots?cadre={case.cadre}"
+    (officers,) = Client(year.city).get(CLAIMS, path).json["items"]
+    (own,) = Client(year.city).get(person(case.cadre), path).json["items"]
+    assert officers["classes"][0]["counts"] == {"EXCELLENT": 6, "COMPETENT": 2}
+    assert own["classes"] == [{"name": "A", "expected": 10, "counts": None}]
+    assert (own["score"], own["turnout"]) == (officers["score"], "80")

@@ -22,14 +22,14 @@ def explained(annuals: Cases, uow: UnitOfWork, annual: str, actor: Actor) -> dic
     case: AnnualRow = annuals.read(uow, annual, actor)
     if not _is_officer(actor) and case.state not in DECIDED:
         raise _not_decided()
-    return _shown(explanation(uow, case), actor)
+    return _shown(explanation(uow, case), case, actor)
 
 
 def results(
     annuals: Cases, uow: UnitOfWork, annual: str, actor: Actor, as_of: datetime | None
 ) -> list[AnnualResultRow]:
     """Return the revisions that were decided by `as_of`, oldest first. Raises Refusal: 404, 403."""
-    annuals.read(uow, annual, actor)
+    case: AnnualRow = annuals.read(uow, annual, actor)
     row = AnnualResultRow
     statement = select(row).where(row.annual_id == annual).order_by(row.revision)
     if as_of is not None:
@@ -37,7 +37,7 @@ def results(
     found = list(uow.session.scalars(statement))
     for each in found:
         uow.session.expunge(each)
-        each.explanation = _shown(each.explanation, actor)
+        each.explanation = _shown(each.explanation, case, actor)
     return found
 
 
@@ -92,10 +92,16 @@ def _is_officer(actor: Actor) -> bool:
     return any(actor.has(role) for role in OFFICERS)
 
 
-def _shown(content: dict[str, Any], actor: Actor) -> dict[str, Any]:
-    """Return an explanation as `actor` may see it: that a case is open is for officers alone."""
-    if _is_officer(actor):
+def _shown(content: dict[str, Any], case: AnnualRow, actor: Actor) -> dict[str, Any]:
+    """Return an explanation as `actor` may see it.
+
+    What binds a grade (A14) is for officers and the person; that a case is open, for officers whom it does not concern.
+    """
+    own = case.cadre is not None and case.cadre == actor.person
+    if _is_officer(actor) and not own and actor.unit != case.unit:
         return content
+    if not own and not _is_officer(actor):
+        return {**content, "constraints": []}
     limits: Sequence[Any] = [limit for limit in content["constraints"] if limit["kind"] not in _INTERNAL]
     return {**content, "constraints": list(limits)}
 

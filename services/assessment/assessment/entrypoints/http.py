@@ -499,7 +499,7 @@ def _facts(rulebook: Rulebook) -> Blueprint:
     @routes.arguments(FactQuery, location="query")
     @routes.response(200, page_schema(BallotView))
     def ballots(sought: Mapping[str, Any]) -> Response:
-        """List counted sessions; a class with few ballots shows no detail."""
+        """List counted sessions; a class with few ballots shows no detail, and the cadre sees none of any class."""
         with transaction() as uow:
             found = _page(uow, BallotSessionRow, (BallotSessionRow.__table__.c.id,), sought)
             items = [_ballot_content(rulebook, uow, row) for row in found.items]
@@ -728,8 +728,11 @@ def _page(uow: Any, model: Any, keys: tuple[Any, ...], sought: Mapping[str, Any]
 
 
 def _ballot_content(rulebook: Rulebook, uow: Any, row: BallotSessionRow) -> Mapping[str, Any]:
-    hidden = rulebook.on(uow.clock.today())["ballot.hide_below"]
+    """Return a session as it is shown: who it is about sees what it comes to, not how each class voted (A11)."""
     content: Mapping[str, Any] = BallotView().dump(row)
+    if row.cadre is not None and row.cadre == caller().person:
+        return {**content, "classes": [{**each, "counts": None} for each in content["classes"]]}
+    hidden = rulebook.on(uow.clock.today())["ballot.hide_below"]
     return {**content, "classes": shown_classes(row.classes, hidden)}
 
 

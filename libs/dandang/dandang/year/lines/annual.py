@@ -385,4 +385,4 @@ def make_up(line: Line, year: Year, who: Member, case: Case) -> None:
             evidence=[digest],
         )
     scores = {"ACHIEVEMENT": "80", "LEADER": "80"}
-    line.take(officer, case, "make_up", ballot=str(ballot["id"]), scores=scores)
+    line.take(officer, case, "make_up", ballot=str(ballot["id"]), scores=scores, reason="已核实,结案后补定(虚构)")
