@@ -12,13 +12,14 @@ from assessment.application.results import explained, result, results
 from assessment.domain.annual import ANNUAL
 from assessment.domain.constraint import Kind, Wanted
 from assessment.domain.grade import Grade
-from assessment.persistence.models import AnnualResultRow
+from assessment.persistence.models import AnnualResultRow, ConstraintRow
 from citybus import tables
 from citybus.clock import ZONE
 from citybus.errors import Invalid, Refusal
 from tests.support.annual import ASSESSOR, COMMITTEE, EVIDENCE, HEAD, YEAR, Year, bound, officer, self_of
 from tests.support.assessment import City, finding_data, finding_event, some_id
 from tests.support.grades import ASSESSOR as CLAIMS
+from tests.support.grades import COMMITTEE as COMMITTEE_CLAIMS
 from tests.support.grades import Client, a_sanction, an_event, person, problem
 
 CAP = Wanted(YEAR, Kind.CAP, "RECALL", Grade.BASICALLY_COMPETENT, rule_packs=("LOCAL-HS-2016@1",))
@@ -441,6 +442,10 @@ def test_nothing_becomes_heavier_or_excellent_by_itself(year: Year, case: Any) -
     again = bind(year, case.cadre, source, CAP)
     waiting = year.again(case)
     assert (waiting.grade, waiting.pending_cause, waiting.revision) == ("COMPETENT", again, 2)
+    # What asked for a decision falls away, and comes again.
+    bind(year, case.cadre, source)
+    assert (year.again(case).pending_cause, year.again(case).notes, year.again(case).revision) == (None, [], 2)
+    bind(year, case.cadre, source, CAP)
     unknown = refused(year, case, "amend", COMMITTEE, cause=some_id(), reason="更正")
     assert unknown.code == "CAUSE_UNKNOWN"
     known = year.city.outbox()[-1].id
@@ -455,6 +460,47 @@ def test_nothing_becomes_heavier_or_excellent_by_itself(year: Year, case: Any) -
         None,
         None,
     )
+
+
+def test_what_a_person_confirms_after_the_decision_waits_for_the_committee(year: Year, case: Any) -> None:
+    year.final(case)
+    source = f"recall/{some_id()}"
+    bind(year, case.cadre, source, Wanted(YEAR, Kind.FORCED, "RECALL_OUTCOME", Grade.INCOMPETENT, proposal=True))
+    assert year.again(case).pending_cause is None
+    table = ConstraintRow.__table__
+    (proposal,) = year.city.rows(table, table.c.source == source)
+    with year.city.acting("committee") as uow:
+        bound().constraints.take(uow, proposal.id, "confirm", COMMITTEE, {"reason": "集体研究"}, proposal.version)
+        uow.commit()
+        (told,) = uow.published
+    year.tick()
+    waiting = year.again(case)
+    assert (waiting.state, waiting.grade, waiting.pending_cause) == ("FINAL", "COMPETENT", told.id)
+    assert waiting.notes == ["HEAVIER_NEEDS_DECISION"]
+    done = year.take(case, "amend", COMMITTEE, cause=told.id, reason="集体研究")
+    assert (done.grade, done.pending_cause, done.cause) == ("INCOMPETENT", None, told.id)
+
+
+def test_what_a_person_takes_back_after_the_decision_waits_for_the_committee_too(year: Year, case: Any) -> None:
+    source = f"absence/{case.cadre}"
+    with year.city.acting() as uow:
+        set_constraints(uow, source, case.cadre, [Wanted(YEAR, Kind.NO_GRADE, "ABSENCE")])
+        uow.commit()
+    year.final(case)
+    with year.city.acting() as uow:
+        set_constraints(uow, source, case.cadre, [])
+        uow.commit()
+        (told,) = uow.published
+    year.tick()
+    waiting = year.again(case)
+    assert (waiting.grade_status, waiting.pending_cause, waiting.notes) == (
+        "NO_GRADE",
+        told.id,
+        ["CHANGE_NEEDS_DECISION"],
+    )
+    found = Client(year.city).get(COMMITTEE_CLAIMS, f"/annuals?year={YEAR}&pending_decision=true").json["items"]
+    assert case.id in [each["id"] for each in found]
+    assert all(each["pending_cause"] for each in found)
 
 
 def test_a_service_that_fits_nobody_is_refused_and_one_on_paper_counts(year: Year, case: Any) -> None:

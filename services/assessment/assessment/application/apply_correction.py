@@ -4,14 +4,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from sqlalchemy import select
+
 from assessment.application.annuals import facts_now
 from assessment.domain import grading
 from assessment.domain.annual import BEFORE_APPROVAL, DECIDED, correction
+from assessment.domain.constraint import CONSTRAINT
 from assessment.domain.grading import EXCELLENT, LimitKind, limit_data, pending
 from assessment.persistence.models import AnnualRow
 from citybus.cases import Cases
 from citybus.cases.perform import system_actor
 from citybus.deadlines import Deadline, Handler
+from citybus.tables import outbox_messages
 from citybus.unit_of_work import UnitOfWork
 
 
@@ -21,13 +25,16 @@ def handler(annuals: Cases) -> Handler:
     def fire(uow: UnitOfWork, deadline: Deadline) -> None:
         cause = deadline.data.get("cause")
         uow.context = replace(uow.context, causation_id=cause)
-        act(annuals, uow, deadline.ref.partition("/")[2], cause)
+        act(annuals, uow, deadline.ref.partition("/")[2], cause, deadline.data.get("constraint"))
 
     return Handler(fire=fire)
 
 
-def act(annuals: Cases, uow: UnitOfWork, annual: str, cause: str | None) -> None:
-    """Take the step that the present facts ask for: suspend, note the end of a case, reckon anew, correct, ask, or none."""
+def act(annuals: Cases, uow: UnitOfWork, annual: str, cause: str | None, constraint: str | None = None) -> None:
+    """Take the step that the present facts ask for: suspend, note the end of a case, reckon anew, correct, ask, or none.
+
+    `cause` is the event that led to it; None where a person changed `constraint`, and then people decide on a decided grade.
+    """
     case = uow.session.get_one(AnnualRow, annual, with_for_update=True)
     facts = facts_now(uow, case)
     take: Callable[[str, dict[str, Any]], Any] = lambda action, form: annuals.take(  # noqa: E731
@@ -54,18 +61,31 @@ def act(annuals: Cases, uow: UnitOfWork, annual: str, cause: str | None) -> None
         )
         now = [limit_data(limit) for limit in facts.limits]
         if (_binding(case.limits), case.deduction) == (_binding(now), facts.record.deduction):
+            if case.state in DECIDED and case.pending_cause is not None:
+                take("drop_decision", {})
             return
         if case.state in ("PROPOSED", "PUBLICIZED"):
             if case.state == "PUBLICIZED" and found.grade != EXCELLENT:
                 take("withdraw_proposal", {})
             else:
                 take("recompute", {})
-        elif case.state in DECIDED and cause is not None:
+        elif case.state in DECIDED:
             decided = correction(case, found.grade, found.status)
-            if decided is None:
-                take("await_decision", {})
-            else:
+            if cause is not None and decided is not None:
                 take("correct", {"grade": decided[0], "grade_status": decided[1]})
+            elif decided == (case.grade, case.grade_status):
+                if case.pending_cause is not None:
+                    take("drop_decision", {})
+            elif (told := cause or _last_event(uow, constraint)) is not None:
+                take("await_decision", {"cause": told, "heavier": decided is None})
+
+
+def _last_event(uow: UnitOfWork, constraint: str | None) -> str | None:
+    """Return the id of the last event that told of a constraint; None where it is told of no more."""
+    messages = outbox_messages.c
+    told = select(messages.id).where(messages.subject == f"{CONSTRAINT.kind}/{constraint}")
+    found = uow.session.scalar(told.order_by(messages.position.desc()).limit(1))
+    return None if found is None else str(found)
 
 
 def _binding(limits: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -237,7 +237,7 @@ def _lift(uow: UnitOfWork, row: ConstraintRow, event: Event | None) -> None:
 
 
 def _reckon_anew(uow: UnitOfWork, row: ConstraintRow, event: Event | None) -> None:
-    correct_annual.reconsider(uow, row.cadre, row.year, event, later_too=row.open_ended)
+    correct_annual.reconsider(uow, row.cadre, row.year, event, later_too=row.open_ended, constraint=row.id)
 
 
 def _note(uow: UnitOfWork, row: ConstraintRow, action: str, before: str | None, event_type: str | None) -> None:

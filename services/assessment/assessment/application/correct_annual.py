@@ -17,11 +17,19 @@ from citybus.unit_of_work import UnitOfWork
 RECONSIDER: Final = "annual.reconsider"
 
 
-def reconsider(uow: UnitOfWork, cadre: str, year: int, event: Event | None, *, later_too: bool = False) -> None:
+def reconsider(
+    uow: UnitOfWork,
+    cadre: str,
+    year: int,
+    event: Event | None,
+    *,
+    later_too: bool = False,
+    constraint: str | None = None,
+) -> None:
     """Note that the assessment of `cadre` in `year`, and with `later_too` after it, must be reckoned anew.
 
     `event` is what led to it; None where a person's command did, and then a decided grade is not corrected without the
-    committee.
+    committee: `constraint` is the one that the command changed, whose event is the cause.
     """
     row = AnnualRow
     years = row.year >= year if later_too else row.year == year
@@ -32,5 +40,5 @@ def reconsider(uow: UnitOfWork, cadre: str, year: int, event: Event | None, *, l
             f"annual/{annual}",
             uow.clock.now(),
             correlation_id=uow.context.correlation_id,
-            data={"cause": event.id if event else None},
+            data={"cause": event.id if event else None, "constraint": constraint},
         )

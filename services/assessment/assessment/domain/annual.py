@@ -22,6 +22,7 @@ DERIVED: Final = ("BALLOT", "ROUTINE")
 QUOTA_FULL: Final = "QUOTA_FULL"
 EXCELLENT_NEEDS_DECISION: Final = "EXCELLENT_NEEDS_DECISION"
 HEAVIER_NEEDS_DECISION: Final = "HEAVIER_NEEDS_DECISION"
+CHANGE_NEEDS_DECISION: Final = "CHANGE_NEEDS_DECISION"
 MADE_UP_LATE: Final = "MADE_UP_LATE"
 
 ROUND_ACTIONS: Final = ("open", "verify", "publicize", "approve")
@@ -175,6 +176,13 @@ class AnnualMachine(StateMachine):
     end_review = REVIEW_REQUESTED.to(FINAL)
     finalize = NOTIFIED.to(FINAL)
     await_decision = (
+        APPROVED.to(APPROVED)
+        | NOTIFIED.to(NOTIFIED)
+        | REVIEW_REQUESTED.to(REVIEW_REQUESTED)
+        | FINAL.to(FINAL)
+        | CORRECTED.to(CORRECTED)
+    )
+    drop_decision = (
         APPROVED.to(APPROVED)
         | NOTIFIED.to(NOTIFIED)
         | REVIEW_REQUESTED.to(REVIEW_REQUESTED)
@@ -675,10 +683,19 @@ def correct(step: Step) -> None:
 
 
 def await_decision(step: Step) -> None:
-    """Note that an event would make the grade heavier: the committee decides (amend), never the software."""
+    """Note that the committee is to decide (amend), never the software.
+
+    So it is where an event would make the grade heavier, or where a person's step, no event, would change it.
+    """
     case: Annual = step.case
     case.pending_cause = step.form["cause"]
-    case.notes = [HEAVIER_NEEDS_DECISION]
+    case.notes = [HEAVIER_NEEDS_DECISION if step.form["heavier"] else CHANGE_NEEDS_DECISION]
+
+
+def drop_decision(step: Step) -> None:
+    """Note that nothing is left to be decided: what asked for it fell away."""
+    case: Annual = step.case
+    case.pending_cause, case.notes = None, []
 
 
 def amend(step: Step) -> None:
@@ -844,6 +861,7 @@ ANNUAL: Final = CaseType(
         "end_review": Action(zh="复核结束", en="end the review", **_event("finalized")),
         "finalize": Action(zh="生效", en="become final", closes=(APPEAL_WINDOW,), **_event("finalized")),
         "await_decision": Action(zh="提请重新审定", en="ask for a decision", effect=await_decision),
+        "drop_decision": Action(zh="无需重新审定", en="note that no decision is needed", effect=drop_decision),
         "correct": Action(
             zh="更正",
             en="correct",

@@ -403,6 +403,8 @@ class AnnualRow(CaseColumns, Base):
     cause: Mapped[str | None] = mapped_column(_ID)
     pending_cause: Mapped[str | None] = mapped_column(_ID)
     hold_closed_on: Mapped[date | None] = mapped_column(Date)
+    # What the list is filtered by.
+    pending_decision: Mapped[bool] = column_property(pending_cause.is_not(None))
 
 
 class AnnualResultRow(Base):

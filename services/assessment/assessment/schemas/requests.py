@@ -454,6 +454,9 @@ class AnnualQuery(PageQuery):
     unit = fields.String()
     grade = fields.String()
     grade_status = fields.String()
+    pending_decision = fields.Boolean(
+        metadata={"description": "待重新审定 decided, and the committee is to decide anew"}
+    )
 
 
 # ---- indicators
