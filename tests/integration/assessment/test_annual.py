@@ -431,6 +431,26 @@ def test_a_correction_that_leaves_the_grade_leaves_the_clock(year: Year, case: A
     assert (year.again(case).state, year.again(case).appeal_until) == ("FINAL", until)
 
 
+def test_a_correction_that_is_served_during_a_review_does_not_end_it(year: Year, case: Any) -> None:
+    finding = some_id()
+    deduct(year, case.cadre, "12.0", finding)
+    year.approved(case, 55)
+    year.serve(case)
+    review = year.open(
+        bound().appeals, self_of(case.cadre), type="REVIEW", subject_ref=f"annual/{case.id}", grounds="评价与事实不符"
+    )
+    assert year.again(case).state == "REVIEW_REQUESTED"
+    deduct(year, case.cadre, "10.0", finding, 2, "weight-changed")
+    assert (year.again(case).state, year.again(case).grade) == ("CORRECTED", "BASICALLY_COMPETENT")
+    year.serve(case)
+    assert year.again(case).state == "REVIEW_REQUESTED"
+    year.city.clock.advance(timedelta(days=60))
+    year.tick()
+    assert year.again(case).state == "REVIEW_REQUESTED"
+    year.take(review, "withdraw", self_of(case.cadre))
+    assert year.again(case).state == "FINAL"
+
+
 def test_nothing_becomes_heavier_or_excellent_by_itself(year: Year, case: Any) -> None:
     source = f"recall/{some_id()}"
     cause = bind(year, case.cadre, source, CAP)

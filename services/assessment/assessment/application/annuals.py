@@ -11,6 +11,7 @@ from assessment.application.constraints import combined, set_constraints
 from assessment.application.quotas import use_of
 from assessment.application.rulebook import Rulebook
 from assessment.domain.annual import ANNUAL, DECIDED, AnnualFacts, BallotResult, Known, Person, Record, scope
+from assessment.domain.appeal import ENDED, Decision
 from assessment.domain.constraint import Kind, Wanted
 from assessment.domain.deduction import decimal_text
 from assessment.domain.grade import Grade
@@ -20,6 +21,7 @@ from assessment.persistence.models import (
     AnnualRecordRow,
     AnnualResultRow,
     AnnualRow,
+    AppealRow,
     BallotSessionRow,
     CadreRow,
     ConstraintSourceRow,
@@ -82,8 +84,11 @@ def annuals(rulebook: Rulebook, schemes: Cases, quotas: Cases) -> Cases:
 
     def served(uow: UnitOfWork, step: Step) -> None:
         uow.publish(result_served(step.case))
+        if _appealed(uow, step.case):
+            # A correction came in between: what was filed is still to be decided.
+            bound.take(uow, step.case.id, "request_review", system, {})
 
-    return Cases(
+    bound = Cases(
         case_type=ANNUAL,
         model=AnnualRow,
         rules=rulebook.on,
@@ -112,6 +117,7 @@ def annuals(rulebook: Rulebook, schemes: Cases, quotas: Cases) -> Cases:
             "hand_over": served,
         },
     )
+    return bound
 
 
 def _facts(uow: UnitOfWork, case: AnnualRow, action: str, form: Mapping[str, Any]) -> AnnualFacts:
@@ -198,6 +204,14 @@ def bind_next_year(rulebook: Rulebook, uow: UnitOfWork, case: AnnualRow) -> None
     wanted = of_last_year(case.year, grade, uow.clock.today(), rulebook.on)
     if wanted or uow.session.get(ConstraintSourceRow, f"annual/{case.id}") is not None:
         set_constraints(uow, f"annual/{case.id}", str(case.cadre), wanted)
+
+
+def _appealed(uow: UnitOfWork, case: AnnualRow) -> bool:
+    """Say whether a review or an appeal against the result is under way."""
+    row = AppealRow
+    upheld = and_(row.state == "DECIDED", row.decision == Decision.UPHELD.value)
+    under_way = and_(row.state.not_in((*sorted(ENDED), "EXECUTED")), not_(upheld))
+    return bool(uow.session.scalar(select(exists().where(row.subject_ref == ANNUAL.subject(case), under_way))))
 
 
 def _group_pending(uow: UnitOfWork, case: AnnualRow) -> bool:
