@@ -205,8 +205,10 @@ def _refuse_unfit(step: Step, form: Mapping[str, Any], named: bool) -> None:
             zh="点名通报须同时提交不点名文本,到期后以其替换。",
             en="A bulletin that names people brings a text without names, which takes its place when it expires.",
         )
-    texts = [form.get(name) for name in ("title", "text", "unnamed_title", "unnamed_text", "correction_text")]
-    refuse_marked([*texts, form.get("legal_basis")], step.rules)
+    # The legal basis is published with the text.
+    names = ("title", "text", "unnamed_title", "unnamed_text", "correction_text", "legal_basis")
+    texts = [form.get(name) for name in names]
+    refuse_marked(texts, step.rules)
     step.cited.add(step.rules.cite("bulletin.forbidden"))
     refuse_personal(texts, step.rules, step.at.date())
 
