@@ -175,6 +175,37 @@ def test_what_a_sanction_bars() -> None:
     assert sanction.bars(case, rules) == []
 
 
+@pytest.mark.parametrize(
+    ("changes", "promote", "excellent"),
+    [
+        ({"kind": "WARNING", "decided_on": date(2024, 2, 1)}, date(2024, 8, 1), date(2025, 1, 1)),
+        ({"kind": "WARNING", "effective_on": date(2024, 9, 1)}, date(2025, 3, 1), date(2025, 3, 1)),
+        ({"kind": "WARNING", "effective_on": date(2024, 7, 1)}, date(2025, 1, 1), date(2025, 1, 1)),
+        ({"regime": "ADMONITION", "kind": "ADMONITION", "conduct_on": None}, date(2024, 9, 1), date(2025, 1, 1)),
+    ],
+)
+def test_nobody_is_excellent_in_the_year_of_a_sanction_that_is_over_within_it(
+    changes: dict[str, Any], promote: date, excellent: date
+) -> None:
+    """1.3; as an admonition of S9 has it."""
+    case = entered(**changes)
+    case.state = "IN_EFFECT"
+    found = sanction.bars(case, rulebook().on(NOON.date()))
+
+    def until(purpose: str) -> Any:
+        return max(bar.until for bar in found if purpose in bar.purposes)
+
+    assert (until("PROMOTE"), until("AWARD"), until("EXCELLENT")) == (promote, promote, excellent)
+    assert {bar.code for bar in found} == {"EFFECT_PERIOD_ACTIVE"}
+
+
+def test_a_suspension_bars_no_excellent_grade() -> None:
+    case = entered(regime="ORG", kind="SUSPEND_CHECK", basis="HANDLING", conduct_on=None, months=3)
+    case.state = "IN_EFFECT"
+    found = sanction.bars(case, rulebook().on(NOON.date()))
+    assert not any("EXCELLENT" in bar.purposes for bar in found)
+
+
 def test_a_removal_bars_leading_posts_for_a_year_and_higher_ones_for_two() -> None:
     case = entered(regime="ORG", kind="REMOVE", basis="HANDLING", conduct_on=None)
     case.state = "IN_EFFECT"

@@ -425,6 +425,10 @@ def bars(case: Sanction, rules: Mapping[str, Any]) -> list[Bar]:
         found.append(Bar(Code.EFFECT_PERIOD_ACTIVE, transfer, case.effective_on, case.post_until))
         purposes -= transfer
     found.append(Bar(Code.EFFECT_PERIOD_ACTIVE, purposes, case.effective_on, case.end_on))
+    year_over = date(case.effective_on.year + 1, 1, 1)
+    over_within = case.end_on is not None and case.end_on < year_over
+    if over_within and Purpose.EXCELLENT in purposes and rules["sanction.bar_excellent"] == "YEAR":
+        found.append(Bar(Code.EFFECT_PERIOD_ACTIVE, frozenset({Purpose.EXCELLENT}), case.effective_on, year_over))
     if case.affects_use_from is not None:
         after = frozenset(barred["AFFECTS_USE"])
         found.append(Bar(Code.AFFECTS_USE_AFTER_EXPIRY, after & ALL_PURPOSES, case.affects_use_from, None))
