@@ -1,6 +1,7 @@
 """The bodies of commands, one schema per action."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
@@ -35,6 +36,13 @@ def _codes(least: int = 1, **options: Any) -> fields.List[str]:
 def _distinct(values: list[Any]) -> None:
     if len(set(values)) < len(values):
         raise ValidationError(Bilingual("不得重复。", "Nothing may be named twice."))
+
+
+def _two_decimals(value: Decimal) -> None:
+    """Refuse what would have to be rounded: nobody passes, or fails, by rounding."""
+    exponent = value.as_tuple().exponent
+    if isinstance(exponent, int) and exponent < -2:  # hundredths
+        raise ValidationError(Bilingual("最多两位小数。", "Two decimals at most."))
 
 
 class InspectionPlan(Form):
@@ -295,8 +303,8 @@ class PhaseResult(Form):
     """The result of a phase of training (S13): score, and attendance in per cent."""
 
     phase = fields.Integer(required=True, strict=True, validate=validate.Range(1))
-    score = fields.Decimal(required=True, places=2, metadata={"description": "阶段成绩 0 to 100"})
-    attendance = fields.Decimal(required=True, places=2, metadata={"description": "出勤率 in per cent"})
+    score = fields.Decimal(required=True, validate=_two_decimals, metadata={"description": "阶段成绩 0 to 100"})
+    attendance = fields.Decimal(required=True, validate=_two_decimals, metadata={"description": "出勤率 in per cent"})
 
 
 class ObservationPlan(Form):
@@ -321,7 +329,7 @@ class MonthlyReport(Form):
 class Marked(Form):
     """A score with its explanation: of the review, of the unit, of the evaluation."""
 
-    score = fields.Decimal(required=True, places=2, metadata={"description": "评分 0 to 100"})
+    score = fields.Decimal(required=True, validate=_two_decimals, metadata={"description": "评分 0 to 100"})
     text = fields.String(required=True, validate=validate.Length(1, MAX_TEXT))
 
 
