@@ -383,6 +383,23 @@ def test_nothing_is_told_without_a_token(client: Client) -> None:
             assert problem(client.get(claims("admin", role, ORGANISATION), path)) == (403, "FORBIDDEN")
 
 
+def test_the_units_personnel_officer_proves_a_correction_and_those_of_the_plan_see_the_proof(
+    client: Client, city: City
+) -> None:
+    personnel = claims("hr-of-bureau", "UNITHR", BUREAU, units=[BUREAU])
+    path = f"/corrections/{city.correction(city.effective()).id}"
+
+    def step(who: Any, action: str, body: Any) -> TestResponse:
+        return client.post(who, f"{path}/{action}", body, If_Match=client.get(ACCEPTOR, path).headers["ETag"])
+
+    digest = client.upload(personnel, b"%PDF-1.7 of the personnel officer").json["sha256"]
+    assert step(personnel, "plan", {"measures": ["完善决策程序"]}).status_code == 200
+    assert step(personnel, "prove", {"proof": [digest]}).status_code == 200
+    elsewhere = claims("hr-elsewhere", "UNITHR", DISTRICT, units=[DISTRICT])
+    seen = [client.get(who, f"/evidence/{digest}").status_code for who in (HEAD, APPLICANT, ACCEPTOR, elsewhere)]
+    assert seen == [200, 200, 200, 404]
+
+
 def test_the_routes_of_tolerance_are_these(client: Client) -> None:
     # Those of other case types are tested with them.
     own = ("/catalogue", "/evidence", "/tolerance-cases")

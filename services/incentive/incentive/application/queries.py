@@ -13,6 +13,7 @@ from citybus.errors import Refusal
 from citybus.rulepack import Rules
 from citybus.tables import deadlines
 from citybus.unit_of_work import UnitOfWork
+from incentive.application.corrections import visible as plans_visible
 from incentive.application.tolerances import OFFICERS
 from incentive.domain.application import asked_by
 from incentive.domain.decision import GRANTED_STATES
@@ -110,6 +111,8 @@ def measures(corrections: Cases, uow: UnitOfWork, correction_id: str, actor: Act
 def evidence(uow: UnitOfWork, digest: str, actor: Actor) -> tuple[EvidenceRow, str]:
     """Return a file and its name: for who uploaded it, who asked in a case that names it, and officers within its scope.
 
+    What proves a correction is for whoever may list the plan as well.
+
     Raises Refusal: 404 `NOT_FOUND`, which also is the answer to those whom the file does not concern.
     """
     session = uow.session
@@ -118,7 +121,9 @@ def evidence(uow: UnitOfWork, digest: str, actor: Actor) -> tuple[EvidenceRow, s
     proven = select(CorrectionRow.tolerance_id).where(CorrectionRow.proof.contains([digest]))
     named = or_(ToleranceRow.evidence.contains([digest]), ToleranceRow.id.in_(proven))
     cases = session.scalars(select(ToleranceRow).where(named)).all()
-    if row is None or (own is None and not any(_shows(case, actor) for case in cases)):
+    plans = select(CorrectionRow.id).where(CorrectionRow.proof.contains([digest]), plans_visible(actor)).limit(1)
+    shown = any(_shows(case, actor) for case in cases) or session.execute(plans).one_or_none() is not None
+    if row is None or (own is None and not shown):
         raise Refusal("NOT_FOUND", zh="没有该证据文件。", en="There is no such evidence.", status=404)
     first = select(UploadRow.name).where(UploadRow.sha256 == digest).order_by(UploadRow.uploaded_at).limit(1)
     name = own.name if own is not None else session.execute(first).scalar_one()

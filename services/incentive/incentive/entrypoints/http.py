@@ -82,7 +82,7 @@ def blueprints(bound: CaseTypes, rulebook: Rulebook) -> tuple[Blueprint, ...]:
     return (
         blueprint(bound.tolerances, query=ToleranceQuery),
         _beside(bound.tolerances),
-        _evidence(bound.tolerances, rulebook),
+        _evidence(bound, rulebook),
         _catalogue(bound.tolerances, rulebook),
         blueprint(bound.corrections, query=CorrectionQuery),
         _corrections(bound.corrections),
@@ -130,11 +130,13 @@ def _beside(tolerances: Cases) -> Blueprint:
     return routes
 
 
-def _evidence(tolerances: Cases, rulebook: Rulebook) -> Blueprint:
+def _evidence(bound: CaseTypes, rulebook: Rulebook) -> Blueprint:
+    # Also who proves for the unit what was corrected.
+    readers = {*bound.tolerances.readers, *bound.corrections.readers}
     routes = Blueprint("evidence", __name__, url_prefix="/evidence", description="证据 evidence")
 
     @routes.post("")
-    @requires(*tolerances.readers)
+    @requires(*readers)
     @accepts("multipart/form-data", max_bytes=MAX_UPLOAD)
     @routes.arguments(EvidenceUpload, location="files")
     @routes.response(201, EvidenceView)
@@ -152,7 +154,7 @@ def _evidence(tolerances: Cases, rulebook: Rulebook) -> Blueprint:
         return command(work)
 
     @routes.get("/<string(length=64):digest>")
-    @requires(*tolerances.readers)
+    @requires(*readers)
     @routes.response(200, description="the file")
     def download(digest: str) -> Response:
         """Read a file of evidence."""
