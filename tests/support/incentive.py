@@ -116,6 +116,7 @@ def a_case(**changes: Any) -> SimpleNamespace:
         "late": False,
         "filed_on": date(2024, 3, 4),
         "not_accepted_on": None,
+        "refusal_served_on": None,
         "refiled": False,
         "assigned_on": date(2024, 3, 4),
         "verify_by": date(2024, 4, 1),

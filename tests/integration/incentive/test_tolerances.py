@@ -1,6 +1,6 @@
 """Tolerance cases in a real database: who may do what, in which order, and what goes with it in the same commit."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from citybus import tables
 from citybus.actor import Actor
+from citybus.clock import ZONE
 from citybus.errors import Refusal
 from citybus.ids import new_id
 from incentive.domain.tolerance import TOLERANCE
@@ -104,6 +105,7 @@ FORMS: dict[str, Any] = {
     "ask_review": {"grounds": "g"},
     "review": {"decision": "EXEMPT", "reason": "r"},
     "give_notice": {"ground": "FRAUD", "reason": "r"},
+    "serve_refusal": {"served_on": date(2024, 3, 4)},
     "serve_notice": {"kind": "CADRE", "id": LEAD, "served_on": date(2024, 3, 4)},
     "answer": {"answer": "a"},
 }
@@ -116,7 +118,7 @@ WHO = {
     "review": COMMITTEE[0],
     "give_notice": ACCEPTOR,
     "revoke": COMMITTEE[0],
-    **dict.fromkeys(("serve", "serve_notice", "take_effect", "correct", "close"), SYSTEM),
+    **dict.fromkeys(("serve", "serve_refusal", "serve_notice", "take_effect", "correct", "close"), SYSTEM),
 }
 
 
@@ -274,7 +276,20 @@ def test_what_is_not_accepted_is_filed_again_once_with_new_facts(city: City) -> 
 def test_the_time_to_file_again_ends(city: City) -> None:
     case = in_state(city, "NOT_ACCEPTED")
     city.clock.advance(timedelta(days=15))
-    assert refused(city, case, "refile", APPLICANT, {"new_facts": "n"}).code == "STAGE_TOO_LATE"
+    # It begins with the service of the refusal: 19 March, and ten working days from it.
+    for day in (19, 20):
+        city.receive("notification", city.served(case, date(2024, 3, day), document="TOLERANCE_NOT_ACCEPTED"))
+    assert city.again(case).refusal_served_on == date(2024, 3, 19)
+    city.clock.set(datetime(2024, 4, 3, 9, tzinfo=ZONE))
+    refusal = refused(city, case, "refile", APPLICANT, {"new_facts": "n"})
+    assert (refusal.code, refusal.figures["until"]) == ("STAGE_TOO_LATE", "2024-04-02")
+
+
+def test_about_a_finding_that_ended_nothing_is_filed_again(city: City) -> None:
+    case = in_state(city, "NOT_ACCEPTED")
+    city.receive("supervision", city.about_finding(case.finding_id, "rejected", state="REJECTED"))
+    refusal = refused(city, case, "refile", APPLICANT, {"new_facts": "n"})
+    assert (refusal.code, refusal.figures["stage"]) == ("STAGE_TOO_LATE", "REJECTED")
 
 
 # ---- who may ask, and when

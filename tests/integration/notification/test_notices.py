@@ -144,3 +144,15 @@ def test_all_whom_it_concerns_are_told_that_a_tolerance_is_to_be_revoked_and_tha
     texts = {case.document: city.text(case) for case in told if case.recipient_id == LEAD}
     assert "你有权陈述和申辩" in texts[Document.TOLERANCE_REVOCATION_NOTICE]
     assert "已于 2024-07-08 撤销" in texts[Document.TOLERANCE_REVOCATION]
+
+
+@pytest.mark.parametrize(("kind", "told"), [("CADRE", 2), ("ORGAN", 0)])
+def test_who_asked_is_told_each_time_that_an_application_is_not_accepted(city: City, kind: str, told: int) -> None:
+    applicant = {"kind": kind, "id": LEAD if kind == "CADRE" else "420200-DISC"}
+    refused = city.tolerance("not-accepted", applicant=applicant)
+    again = city.tolerance("not-accepted", refused.data["case"], applicant=applicant)
+    for event in (refused, refused, again):
+        city.receive(event)
+    found = city.of(refused)
+    assert [case.document for case in found] == [Document.TOLERANCE_NOT_ACCEPTED] * told
+    assert all("不予受理" in city.text(case) for case in found)

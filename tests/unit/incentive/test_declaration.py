@@ -23,6 +23,7 @@ LEADS_ON = {
     ("FILED", "accept", "ACCEPTED"),
     ("FILED", "not_accept", "NOT_ACCEPTED"),
     ("FILED", "withdraw", "WITHDRAWN"),
+    ("NOT_ACCEPTED", "serve_refusal", "NOT_ACCEPTED"),
     ("NOT_ACCEPTED", "refile", "FILED"),
     ("ACCEPTED", "attach", "ACCEPTED"),
     ("ACCEPTED", "assign", "VERIFYING"),

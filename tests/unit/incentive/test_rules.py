@@ -116,8 +116,10 @@ def test_a_filed_application_says_at_which_stage_it_came_and_whether_late(day: d
 @pytest.mark.parametrize(
     ("changes", "day", "code"),
     [
-        ({}, date(2024, 3, 18), None),
-        ({}, date(2024, 3, 19), "STAGE_TOO_LATE"),
+        ({"refusal_served_on": MONDAY.date()}, date(2024, 3, 18), None),
+        ({"refusal_served_on": MONDAY.date()}, date(2024, 3, 19), "STAGE_TOO_LATE"),
+        # Nobody is late who was not served.
+        ({}, date(2024, 5, 6), None),
         ({"refiled": True}, date(2024, 3, 5), "REFILED_ALREADY"),
     ],
 )

@@ -54,6 +54,7 @@ class Tolerance(Protocol):
     late: bool
     filed_on: date | None
     not_accepted_on: date | None
+    refusal_served_on: date | None
     refiled: bool
     assigned_on: date | None
     verify_by: date | None
@@ -258,13 +259,7 @@ def in_stage(step: Step) -> None:
     case: Tolerance = step.case
     facts: Facts = step.facts
     finding, today = _started(facts), step.at.date()
-    if finding.state in ENDED:
-        raise Refusal(
-            "STAGE_TOO_LATE",
-            zh="该问题已不予认定或撤销，无需容错。",
-            en="The finding was rejected or revoked; there is nothing to tolerate.",
-            stage=finding.state,
-        )
+    _not_ended(finding)
     until = window_until(step, finding)
     if until is None or today <= until:
         return
@@ -292,6 +287,16 @@ def in_stage(step: Step) -> None:
         )
 
 
+def _not_ended(finding: AboutFinding) -> None:
+    if finding.state in ENDED:
+        raise Refusal(
+            "STAGE_TOO_LATE",
+            zh="该问题已不予认定或撤销，无需容错。",
+            en="The finding was rejected or revoked; there is nothing to tolerate.",
+            stage=finding.state,
+        )
+
+
 def window_until(step: Step, finding: AboutFinding) -> date | None:
     """Return the last day to ask without a cause; None while the window has not begun."""
     start = finding.served_on or finding.verified_on
@@ -315,20 +320,32 @@ def decline(step: Step) -> None:
     """Note the day on which the application was not accepted."""
     case: Tolerance = step.case
     case.not_accepted_on = step.at.date()
+    # An organ knows what was decided; who is outside is told by a document.
+    case.refusal_served_on = case.not_accepted_on if case.applicant_kind == Applicant.ORGAN else None
+
+
+def serve_refusal(step: Step) -> None:
+    """Note when it was served that the application is not accepted; the time to file again runs from then."""
+    case: Tolerance = step.case
+    case.refusal_served_on = step.form["served_on"]
 
 
 def may_ask_again(step: Step) -> None:
-    """Raise 422 `REFILED_ALREADY` where it was asked again before, `STAGE_TOO_LATE` where the time for it is over (M8)."""
+    """Raise 422 `REFILED_ALREADY` where it was asked again before, `STAGE_TOO_LATE` where the time for it is over (M8).
+
+    The time runs from the service of the refusal: before it, it is not over. Of a finding that ended nothing is left to excuse.
+    """
     case: Tolerance = step.case
+    _not_ended(_started(step.facts))
     if case.refiled:
         raise Refusal(
             "REFILED_ALREADY",
             zh="不予受理后只能重新申请一次。",
             en="An application that was not accepted is filed again once.",
         )
-    if case.not_accepted_on is None:
+    if case.refusal_served_on is None:
         return
-    until = step.rule("tolerance.refile_window").last_day(case.not_accepted_on).day
+    until = step.rule("tolerance.refile_window").last_day(case.refusal_served_on).day
     if step.at.date() > until:
         raise Refusal(
             "STAGE_TOO_LATE",
@@ -348,4 +365,4 @@ def file_again(step: Step) -> None:
             "NO_NEW_FACTS", zh="重新申请须有新的事实。", en="Filing again wants new facts, not the same statement."
         )
     add_evidence(step)
-    case.new_facts, case.refiled = facts, True
+    case.new_facts, case.refiled, case.refusal_served_on = facts, True, None

@@ -60,6 +60,7 @@ class ToleranceMachine(StateMachine):
     attach = FILED.to(FILED) | ACCEPTED.to(ACCEPTED) | VERIFYING.to(VERIFYING)
     accept = FILED.to(ACCEPTED)
     not_accept = FILED.to(NOT_ACCEPTED)
+    serve_refusal = NOT_ACCEPTED.to(NOT_ACCEPTED)
     refile = NOT_ACCEPTED.to(FILED)
     assign = ACCEPTED.to(VERIFYING)
     reassign = VERIFYING.to(VERIFYING)
@@ -179,6 +180,7 @@ TOLERANCE: Final = CaseType(
             not_after=_ASKED,
             reason=True,
         ),
+        "serve_refusal": Action(zh="不予受理通知书送达", en="serve the refusal", effect=asking.serve_refusal),
         "refile": Action(
             zh="补充新事实后重新申请",
             en="file again with new facts",

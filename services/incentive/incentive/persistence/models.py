@@ -71,6 +71,7 @@ class ToleranceRow(CaseColumns, Base):
     late: Mapped[bool] = mapped_column(Boolean)
     filed_on: Mapped[date | None] = mapped_column(Date)
     not_accepted_on: Mapped[date | None] = mapped_column(Date)
+    refusal_served_on: Mapped[date | None] = mapped_column(Date)
     refiled: Mapped[bool] = mapped_column(Boolean)
     assigned_on: Mapped[date | None] = mapped_column(Date)
     verify_by: Mapped[date | None] = mapped_column(Date)

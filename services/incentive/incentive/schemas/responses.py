@@ -45,6 +45,7 @@ class ToleranceView(CaseView):
     refiled = fields.Boolean(required=True)
     filed_on = fields.Date(required=True, allow_none=True)
     not_accepted_on = fields.Date(required=True, allow_none=True)
+    refusal_served_on = fields.Date(required=True, allow_none=True)
     verify_by = fields.Date(required=True, allow_none=True)
     extended_until = fields.Date(required=True, allow_none=True)
     decision = fields.String(required=True, allow_none=True)

@@ -32,6 +32,18 @@ def tell_decision(deliveries: Cases, uow: UnitOfWork, event: Event, data: Mappin
     deliver(deliveries, uow, Document.TOLERANCE_DECISION, f"tolerance/{tolerance}", recipient, particulars, occasion)
 
 
+def tell_refusal(deliveries: Cases, uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
+    """Deliver that an application is not accepted, each time: to the cadre or unit that asked; an organ knows it."""
+    tolerance, applicant = str(data["case"]), data["applicant"]
+    if applicant["kind"] == "ORGAN":
+        return
+    recipient = (Recipient(applicant["kind"]), applicant["id"])
+    told_on = event.time.astimezone(ZONE).date().isoformat()
+    particulars = {"case": tolerance, "finding": str(data["finding"]), "told_on": told_on}
+    ref = f"tolerance/{tolerance}"
+    deliver(deliveries, uow, Document.TOLERANCE_NOT_ACCEPTED, ref, recipient, particulars, occasion=event.id)
+
+
 def tell_tolerance_revoked(deliveries: Cases, uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
     """Deliver the notice that a tolerance is to be revoked, each time that one is given, or that it was revoked."""
     tolerance, day = str(data["case"]), event.time.astimezone(ZONE).date()

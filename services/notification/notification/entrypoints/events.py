@@ -25,7 +25,7 @@ from notification.application.publish_bulletin import (
 from notification.application.rulebook import Rulebook
 from notification.application.serve_notice import NOTICES
 from notification.application.share_event import share_event
-from notification.application.tell_decision import tell_decision, tell_tolerance_revoked
+from notification.application.tell_decision import tell_decision, tell_refusal, tell_tolerance_revoked
 from notification.application.watch_deadline import watch_deadline
 from notification.domain.document import Document
 from notification.schemas.consumed import (
@@ -42,6 +42,7 @@ from notification.schemas.consumed import (
     RecallState,
     SanctionState,
     ToleranceDecided,
+    ToleranceRefused,
     ToleranceRevocation,
     UnitRegistered,
 )
@@ -91,6 +92,7 @@ def subscriptions(
         **{f"assessment.cadre.{past}.v1": Handler(CadreRegistered(), know_cadre) for past in CADRE_STEPS},
         "supervision.finding.notified.v1": Handler(FindingNotified(), _with(deliveries, notify_responsible)),
         "incentive.tolerance.decided.v1": Handler(ToleranceDecided(), _with(deliveries, tell_decision)),
+        "incentive.tolerance.not-accepted.v1": Handler(ToleranceRefused(), _with(deliveries, tell_refusal)),
         "incentive.tolerance.reviewed.v1": Handler(ToleranceDecided(), _with(deliveries, tell_decision)),
         **{
             f"incentive.tolerance.{step}.v1": Handler(ToleranceRevocation(), _with(deliveries, tell_tolerance_revoked))

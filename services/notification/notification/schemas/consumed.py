@@ -66,6 +66,14 @@ class ToleranceDecided(Anything):
     decided_on = fields.Date(required=True)
 
 
+class ToleranceRefused(Anything):
+    """`incentive.tolerance.not-accepted.v1`."""
+
+    case = fields.UUID(required=True)
+    finding = fields.UUID(required=True)
+    applicant = fields.Nested(Applicant, required=True)
+
+
 class Concerned(Anything):
     """A cadre or a unit that a document is for."""
 
