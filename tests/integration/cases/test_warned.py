@@ -56,6 +56,7 @@ def test_an_armed_deadline_is_told_with_whom_it_concerns(units: Units, cases: Ca
     assert (armed.type, armed.subject) == ("toy.deadline.armed.v1", f"deadline/{armed.data['deadline']}")
     assert (armed.data["kind"], armed.data["state"], armed.data["acts"]) == ("permit.expiry", "ARMED", True)
     assert (armed.data["units"], armed.data["persons"]) == (["U1"], ["p-holder"])
+    assert (armed.data["disclosed"], armed.data["confidential"]) == (True, False)
     assert armed.data["warn_at"] < armed.data["due_at"]
     assert armed.dataclass == "L3"
 

@@ -124,6 +124,17 @@ def test_who_may_not_know_of_the_matter_is_not_warned_of_its_deadline(city: City
     assert sees(city, case, INSPECTOR)
 
 
+def test_officers_of_the_unit_do_not_learn_of_what_is_the_persons_alone(city: City) -> None:
+    case = armed(city, confidential=True, offices=["DISC"])
+    at(city, 16)
+    at(city, 25)
+    assert city.again(case).level == "YELLOW_CARD"
+    assert sees(city, case, cadre())
+    assert sees(city, case, SUPERVISION)
+    assert not sees(city, case, personnel())
+    assert not sees(city, case, head())
+
+
 def test_the_supervision_office_is_told_when_it_is_three_working_days_late(city: City) -> None:
     case = armed(city, offices=[])
     supervisor = Actor("org-1", frozenset({"ORG.supervise"}), units=None, unit="420200-ORG")

@@ -24,6 +24,7 @@ from tests.support.supervision import (
     City,
     cadre,
     officer,
+    outbox_events,
     texts_in_outbox,
 )
 
@@ -275,6 +276,14 @@ def test_the_cadre_learns_of_a_measure_when_it_is_delivered_and_the_unit_does_no
     assert [sees(cadre(LEAD)), sees(head), sees(ORG)] == [False, False, True]
     city.receive(NOTIFICATION, delivery(city, case, city.clock.today()))
     assert [sees(cadre(LEAD)), sees(head), sees(cadre(DIRECT))] == [True, False, False]
+
+
+def test_whoever_warns_of_its_deadlines_is_told_that_they_are_the_cadres_alone(city: City) -> None:
+    case = delivered(city, "INQUIRE", "member-2")
+    told = [each for each in outbox_events(city) if each.data.get("ref") == f"measure/{case.id}"]
+    assert [(each.type, each.data["disclosed"], each.data["confidential"]) for each in told] == [
+        ("supervision.deadline.armed.v1", True, True)
+    ]
 
 
 def test_what_was_not_corrected_is_noted_though_tolerance_stands_against_an_adjustment(city: City) -> None:

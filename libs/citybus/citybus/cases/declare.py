@@ -31,11 +31,13 @@ class Scope:
     """Whom a case concerns at present: codes of units, ids of persons. It decides who may see it and act on it.
 
     Until it is `disclosed` to those concerned, only officers know of it; they keep away from their own all the same.
+    What is `confidential` is the persons' alone: the officers of their unit are not told of its deadlines.
     """
 
     units: frozenset[str] = frozenset()
     persons: frozenset[str] = frozenset()
     disclosed: bool = True
+    confidential: bool = False
 
     def concerns(self, actor: Actor) -> bool:
         """Say whether `actor` is one of the persons, or belongs to one of the units."""

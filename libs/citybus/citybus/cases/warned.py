@@ -69,6 +69,7 @@ def _tell(uow: UnitOfWork, cases: "Cases", case: Any, arm: Arm, what: str) -> No
                 "units": sorted(scope.units),
                 "persons": sorted(scope.persons),
                 "disclosed": scope.disclosed,
+                "confidential": scope.confidential,
                 "offices": _offices(case_type, arm.kind),
             },
             dataclass=CLASS,

@@ -163,7 +163,7 @@ DONE: Final = frozenset({"DECIDED", "EXECUTED"})
 def scope(case: Appeal) -> Scope:
     """Return whom an appeal concerns: the person alone; the unit's officers keep away from it."""
     unit = case.unit if case.unit is not None else "?"
-    return Scope(units=frozenset({unit}), persons=frozenset({case.cadre}))
+    return Scope(units=frozenset({unit}), persons=frozenset({case.cadre}), confidential=True)
 
 
 def plain(step: Step) -> None:

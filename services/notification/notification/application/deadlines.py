@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, false, or_, true
+from sqlalchemy import ColumnElement, and_, false, not_, or_, true
 
 from citybus.actor import Actor
 from citybus.cases import Cases
@@ -42,13 +42,14 @@ def visible(actor: Actor) -> ColumnElement[bool]:
     row = DeadlineRow
     told: list[ColumnElement[bool]] = []
     in_scope = true() if actor.units is None else row.units.contained_by(sorted(actor.units))
+    of_unit = and_(row.disclosed, not_(row.confidential), row.units.contains([actor.unit or ""]))
     if actor.has("CADRE") and actor.person:
         told.append(and_(row.disclosed, row.persons.contains([actor.person])))
     if actor.has("UNITHR") and actor.unit:
-        told.append(and_(row.disclosed, row.units.contains([actor.unit])))
+        told.append(of_unit)
     told.append(and_(in_scope, row.offices.overlap(_asked_as(actor))))
     if actor.has("UNITHEAD") and actor.unit:
-        told.append(and_(row.disclosed, row.level != Level.CONCERNED, row.units.contains([actor.unit])))
+        told.append(and_(of_unit, row.level != Level.CONCERNED))
     if any(actor.has(role) for role in SUPERVISION):
         told.append(and_(in_scope, row.level.in_((Level.SUPERVISION_HEAD, Level.YELLOW_CARD))))
     return and_(row.level != Level.NOBODY, or_(false(), *told))

@@ -38,7 +38,8 @@ class Watched(Protocol):
     """What the rules read and change of a deadline that is watched.
 
     `kind` and `ref` are its owner's, `acts` says that the owner takes a step by itself when it passes; `units`, `persons`
-    and `offices` are those who have to act, or whom it concerns, told only where it is `disclosed`.
+    and `offices` are those who have to act, or whom it concerns, told only where it is `disclosed`; officers of the unit
+    are not told of what is `confidential`.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Watched(Protocol):
     units: list[str]
     persons: list[str]
     disclosed: bool
+    confidential: bool
     offices: list[str]
     level: str
     light: str
@@ -88,14 +90,14 @@ def is_told(case: Watched, actor: Actor) -> bool:
     if case.level == Level.NOBODY:
         return False
     in_scope = actor.units is None or set(case.units) <= actor.units
-    concerned = case.disclosed and (
-        (actor.has("CADRE") and actor.person in case.persons) or (actor.has("UNITHR") and actor.unit in case.units)
-    )
+    of_unit = case.disclosed and not case.confidential and actor.unit in case.units
+    party = case.disclosed and actor.has("CADRE") and actor.person in case.persons
+    concerned = party or (of_unit and actor.has("UNITHR"))
     if concerned or (in_scope and any(actor.has(role) for role in case.offices)):
         return True
     if case.level == Level.CONCERNED:
         return False
-    if case.disclosed and actor.has("UNITHEAD") and actor.unit in case.units:
+    if of_unit and actor.has("UNITHEAD"):
         return True
     return case.level != Level.UNIT_HEAD and in_scope and any(actor.has(role) for role in SUPERVISION)
 
@@ -122,6 +124,7 @@ def told(form: Mapping[str, Any]) -> dict[str, Any]:
         "title_en": form["en"],
         "acts": form["acts"],
         "disclosed": form["disclosed"],
+        "confidential": form["confidential"],
         "units": list(form["units"]),
         "persons": list(form["persons"]),
         "offices": list(form["offices"]),

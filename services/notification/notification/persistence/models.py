@@ -188,6 +188,7 @@ class DeadlineRow(CaseColumns, Base):
     units: Mapped[list[str]] = mapped_column(ARRAY(Text))
     persons: Mapped[list[str]] = mapped_column(ARRAY(Text))
     disclosed: Mapped[bool] = mapped_column(Boolean)
+    confidential: Mapped[bool] = mapped_column(Boolean, server_default=false())
     offices: Mapped[list[str]] = mapped_column(ARRAY(Text))
     level: Mapped[str] = mapped_column(Text)
     light: Mapped[str] = mapped_column(Text)

@@ -196,4 +196,5 @@ class DeadlineState(Anything):
     units = fields.List(fields.String(), required=True)
     persons = fields.List(fields.String(), required=True)
     disclosed = fields.Boolean(required=True)
+    confidential = fields.Boolean(load_default=False)
     offices = fields.List(fields.String(), required=True)

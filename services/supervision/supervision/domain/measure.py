@@ -131,6 +131,7 @@ def scope(case: Measure) -> Scope:
         units=frozenset({case.unit}),
         persons=frozenset({case.cadre}),
         disclosed=case.state not in BEFORE_DELIVERY | {"WITHDRAWN"},
+        confidential=True,
     )
 
 

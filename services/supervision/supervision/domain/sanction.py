@@ -182,7 +182,12 @@ HIDDEN: Final = frozenset({"ENTERED", "DISCARDED"})
 
 def scope(case: Sanction) -> Scope:
     """Return whom a sanction concerns: the cadre, who learns of it when two have confirmed the entry."""
-    return Scope(units=frozenset({case.unit}), persons=frozenset({case.cadre}), disclosed=case.state not in HIDDEN)
+    return Scope(
+        units=frozenset({case.unit}),
+        persons=frozenset({case.cadre}),
+        disclosed=case.state not in HIDDEN,
+        confidential=True,
+    )
 
 
 def months_key(regime: str, kind: str, basis: str | None) -> str:
