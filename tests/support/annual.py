@@ -169,14 +169,20 @@ class Year:
 
     def facts(self, case: Any) -> None:
         """Record four good quarters and two talks."""
-        others = [self.cadre("N-9"), self.cadre("N-9")]
-        subject = {"subject_kind": case.subject_kind, "cadre": case.cadre, "unit": case.unit, "year": case.year}
         with self.city.acting() as uow:
             for quarter in (1, 2, 3, 4) if case.cadre else ():
                 form = {"cadre": case.cadre, "year": case.year, "quarter": quarter}
                 record_routine(
                     rulebook(), uow, ASSESSOR, {**form, "grade": "GOOD", "basis": ["TALK"], "evidence": EVIDENCE}
                 )
+            uow.commit()
+        self.talks(case)
+
+    def talks(self, case: Any) -> None:
+        """Record two talks."""
+        others = [self.cadre("N-9"), self.cadre("N-9")]
+        subject = {"subject_kind": case.subject_kind, "cadre": case.cadre, "unit": case.unit, "year": case.year}
+        with self.city.acting() as uow:
             for _ in range(2):
                 record_talk(
                     rulebook(),

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from assessment.application.constraints import set_constraints
+from assessment.application.record_facts import record_routine
 from assessment.application.results import explained, result, results
 from assessment.domain.annual import ANNUAL
 from assessment.domain.constraint import Kind, Wanted
@@ -17,7 +18,7 @@ from citybus import tables
 from citybus.clock import ZONE
 from citybus.errors import Invalid, Refusal
 from tests.support.annual import ASSESSOR, COMMITTEE, EVIDENCE, HEAD, YEAR, Year, bound, officer, self_of
-from tests.support.assessment import City, finding_data, finding_event, some_id
+from tests.support.assessment import City, finding_data, finding_event, rulebook, some_id
 from tests.support.grades import ASSESSOR as CLAIMS
 from tests.support.grades import COMMITTEE as COMMITTEE_CLAIMS
 from tests.support.grades import Client, a_sanction, an_event, person, problem
@@ -152,6 +153,28 @@ def test_an_evaluation_wants_a_valid_ballot_the_quarters_and_two_talks(year: Yea
     assert refused(year, case, "evaluate", ballot=ballot).figures["dimensions"] == ["ACHIEVEMENT", "LEADER"]
     given = {"ACHIEVEMENT": Decimal(80), "LEADER": Decimal(80), "ROUTINE": Decimal(100)}
     assert refused(year, case, "evaluate", ballot=ballot, scores=given).code == "SCORES_UNKNOWN"
+
+
+def test_who_was_on_leave_is_evaluated_by_the_quarters_at_work(year: Year, case: Any) -> None:
+    year.take(case, "self_report", self_of(case.cadre), text="述职")
+    with year.city.acting() as uow:
+        form = {"cadre": case.cadre, "year": YEAR, "quarter": 1, "grade": "GOOD", "basis": ["TALK"]}
+        record_routine(rulebook(), uow, ASSESSOR, {**form, "evidence": EVIDENCE})
+        uow.commit()
+    form = {"ballot": year.ballot(case), "scores": {"ACHIEVEMENT": Decimal(80), "LEADER": Decimal(80)}}
+    refusal = refused(year, case, "evaluate", **form)
+    assert (refusal.code, refusal.figures) == ("ROUTINE_MISSING", {"recorded": 1, "least": 4})
+    with year.city.acting() as uow:
+        set_constraints(uow, f"absence/{case.cadre}", case.cadre, [Wanted(YEAR, Kind.NO_GRADE, "ABSENCE")])
+        uow.commit()
+    # The talks are still wanted.
+    assert refused(year, case, "evaluate", **form).code == "TALKS_MISSING"
+    year.talks(case)
+    assert year.take(case, "evaluate", **form).scores["ROUTINE"] == "95"
+    year.take(case, "verify")
+    year.take(case, "propose")
+    done = year.take(case, "approve", COMMITTEE)
+    assert (done.grade, done.grade_status) == (None, "NO_GRADE")
 
 
 def test_a_session_that_judged_badly_must_be_explained(year: Year, case: Any) -> None:

@@ -125,7 +125,7 @@ def _facts(uow: UnitOfWork, case: AnnualRow, action: str, form: Mapping[str, Any
         case "create":
             return _opening(uow, form)
         case "evaluate":
-            return AnnualFacts(scheme=_scheme(uow, case), **_evaluated(uow, case, form))
+            return AnnualFacts(scheme=_scheme(uow, case), limits=limits_on(uow, case), **_evaluated(uow, case, form))
         case "verify":
             return AnnualFacts(record=_record(uow, case))
         case "propose" | "recompute" | "make_up" | "approve" | "correct" | "amend":

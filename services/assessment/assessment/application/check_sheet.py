@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
+from assessment.application.annuals import limits_on
 from assessment.application.record_facts import graded_already, refuse_subject
 from assessment.application.run_import import id_index
 from assessment.domain.annual import ANNUAL, AnnualFacts, BallotResult, Known
@@ -170,6 +171,8 @@ def check_row(row: SheetRow, table: Table, found: Found, actor: Actor, uow: Unit
             ballot=ballot,
             routine=tuple(routine.values()),
             talks=found.talks.get(key, 0) + len(row.talks),
+            # Asked only where it matters: whether a year with few quarters has no grade anyway.
+            limits=limits_on(uow, known.annual) if len(routine) < rules["annual.routine_least"] else (),
         )
         with checked.part(who):
             _ask(replace(step, action="evaluate", form={"scores": row.scores}, facts=facts))

@@ -314,6 +314,9 @@ def evaluate(step: Step) -> None:
     ballot = _valid_ballot(step)
     if case.subject_kind == SubjectKind.CADRE:
         least = step.rule("annual.routine_least")
+        if len(facts.routine) < least and grading.without_grade(facts.limits):
+            # Who was on leave for most of the year was not at work in every quarter.
+            least = step.rule("annual.routine_least_no_grade")
         if len(facts.routine) < least:
             raise Refusal(
                 "ROUTINE_MISSING",

@@ -168,6 +168,12 @@ def pending(limits: Iterable[Limit]) -> bool:
     return LimitKind.FLOOR_NONE in kinds and LimitKind.FORCED not in kinds
 
 
+def without_grade(limits: Iterable[Limit]) -> bool:
+    """Say whether the year has a comment and no grade."""
+    kinds = {limit.kind for limit in limits}
+    return LimitKind.NO_GRADE in kinds and LimitKind.FORCED not in kinds
+
+
 def burden(kind: str, grade: str | None) -> Decimal:
     """Return how much a result burdens: no grade lies between the worst grade and the one above it."""
     worst = len(GRADES[kind]) - 1
