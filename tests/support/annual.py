@@ -11,8 +11,9 @@ from sqlalchemy import select
 
 from assessment.application.case_types import CaseTypes, case_types
 from assessment.application.record_facts import record_ballot, record_routine, record_talk
+from assessment.application.run_import import HELD
 from assessment.entrypoints.events import NOTIFICATION, on_time, subscriptions
-from assessment.persistence.models import AnnualRow, CadreRow, ImportRow, UnitRow
+from assessment.persistence.models import AnnualRow, CadreChangeRow, CadreRow, ImportRow, UnitRow
 from citybus import deadlines, inbox
 from citybus.cases import Actor, Cases
 from citybus.cases.perform import system_actor
@@ -84,32 +85,53 @@ class Year:
         self.units(unit)
         with self.city.acting() as uow:
             made = some_id()
-            uow.session.add(
-                CadreRow(
-                    id=made,
-                    state="ACTIVE",
-                    name="某某（虚构）",
-                    id_no=b"sealed",
-                    id_no_index=made.encode(),
-                    birth=date(1975, 1, 1),
-                    unit=unit,
-                    post="副局长",
-                    post_since=date(2019, 5, 1),
-                    rank="COUNTY_DEPUTY",
-                    party_member=True,
-                    manage_level="CITY",
-                    categories=list(categories),
-                    effective_on=date(2019, 5, 1),
-                    version=1,
-                    created_at=uow.clock.now(),
-                    changed_at=uow.clock.now(),
-                    correlation_id="correlation",
-                    registered_at=uow.clock.now(),
-                    import_id=uow.session.scalar(select(ImportRow.id).limit(1)),
-                )
+            row = CadreRow(
+                id=made,
+                state="ACTIVE",
+                name="某某（虚构）",
+                id_no=b"sealed",
+                id_no_index=made.encode(),
+                birth=date(1975, 1, 1),
+                unit=unit,
+                post="副局长",
+                post_since=date(2019, 5, 1),
+                rank="COUNTY_DEPUTY",
+                party_member=True,
+                manage_level="CITY",
+                categories=list(categories),
+                effective_on=date(2019, 5, 1),
+                version=1,
+                created_at=uow.clock.now(),
+                changed_at=uow.clock.now(),
+                correlation_id="correlation",
+                registered_at=uow.clock.now(),
+                import_id=uow.session.scalar(select(ImportRow.id).limit(1)),
             )
+            uow.session.add(row)
+            uow.session.flush()
+            self._held(uow, row, "REGISTER")
             uow.commit()
             return made
+
+    def move(self, cadre: str, unit: str, day: date, categories: Sequence[str] = MEMBER) -> None:
+        """Let a cadre hold another post from a day on."""
+        self.units(unit)
+        with self.city.acting() as uow:
+            row = uow.session.get_one(CadreRow, cadre)
+            row.unit, row.categories, row.post_since, row.effective_on = unit, list(categories), day, day
+            row.version += 1
+            uow.session.flush()
+            self._held(uow, row, "CHANGE_POST")
+            uow.commit()
+
+    def _held(self, uow: Any, row: CadreRow, change: str) -> None:
+        held = {name: getattr(row, name) for name in HELD}
+        now = uow.clock.now()
+        uow.session.add(
+            CadreChangeRow(
+                cadre=row.id, number=row.version, change=change, recorded_at=now, recorded_by="keeper", **held
+            )
+        )
 
     # ---- cases
 

@@ -17,7 +17,7 @@ from assessment.persistence.models import AnnualResultRow, ConstraintRow
 from citybus import tables
 from citybus.clock import ZONE
 from citybus.errors import Invalid, Refusal
-from tests.support.annual import ASSESSOR, COMMITTEE, EVIDENCE, HEAD, YEAR, Year, bound, officer, self_of
+from tests.support.annual import ASSESSOR, COMMITTEE, EVIDENCE, HEAD, MEMBER, YEAR, Year, bound, officer, self_of
 from tests.support.assessment import City, finding_data, finding_event, rulebook, some_id
 from tests.support.grades import ASSESSOR as CLAIMS
 from tests.support.grades import COMMITTEE as COMMITTEE_CLAIMS
@@ -570,6 +570,31 @@ def test_a_group_has_its_own_dimensions_and_grades_and_binds_its_head(year: Year
     year.tick()
     bound_head = year.again(head)
     assert (bound_head.engine_grade, bound_head.limits[0]["reason_code"]) == ("BASICALLY_COMPETENT", "GROUP_POOR")
+
+
+def test_who_headed_a_group_in_the_year_is_bound_by_its_grade_wherever_the_post_is_now(year: Year) -> None:
+    former, new = year.cadre("M-1", HEAD), year.cadre("M-2", HEAD)
+    year.move(former, "M-2", date(2024, 1, 10), HEAD)
+    year.move(new, "M-1", date(2024, 1, 10), HEAD)
+    stayed = year.cadre("M-1", HEAD)
+    year.move(stayed, "M-1", date(2023, 12, 31), MEMBER)
+    first, second = year.annual(former), year.annual(new)
+    group, other = year.group("M-1"), year.group("M-2")
+    assert (first.unit, first.head_of, second.head_of) == ("M-2", "M-1", "M-2")
+    for head in (first, second):
+        year.proposed(head, 80)
+        assert refused(year, head, "approve", COMMITTEE).code == "GROUP_FIRST"
+    assert year.approved(group, 50).grade == "POOR"
+    assert year.approved(other, 80).grade == "GOOD"
+    year.tick()
+    assert year.take(first, "approve", COMMITTEE).grade == "BASICALLY_COMPETENT"
+    assert year.take(second, "approve", COMMITTEE).grade == "COMPETENT"
+    # Who gave the headship up by the last day of the year is no head of it, also when opened after the group.
+    third = year.annual(stayed)
+    assert (third.head, third.head_of) == (False, None)
+    fourth = year.cadre("M-1", HEAD)
+    late = year.annual(fourth)
+    assert [limit["reason_code"] for limit in year.proposed(late, 80).limits] == ["GROUP_POOR"]
 
 
 @pytest.mark.parametrize("state", sorted(ANNUAL.states))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import date
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, exists, false, func, not_, or_, select, true
@@ -23,6 +24,7 @@ from assessment.persistence.models import (
     AnnualRow,
     AppealRow,
     BallotSessionRow,
+    CadreChangeRow,
     CadreRow,
     ConstraintSourceRow,
     QuotaRow,
@@ -62,6 +64,9 @@ _PROPOSING: Final = frozenset({"propose", "recompute", "make_up"})
 def annuals(rulebook: Rulebook, schemes: Cases, quotas: Cases) -> Cases:
     """Return annual assessments, bound to their table, forms, facts and what goes with a step."""
     system = system_actor(ANNUAL.service)
+
+    def facts(uow: UnitOfWork, case: AnnualRow, action: str, form: Mapping[str, Any]) -> AnnualFacts:
+        return _opening(rulebook, uow, form) if action == "create" else _facts(uow, case, action, form)
 
     def opened(uow: UnitOfWork, step: Step) -> None:
         if step.facts.scheme.state == "PUBLISHED":
@@ -107,7 +112,7 @@ def annuals(rulebook: Rulebook, schemes: Cases, quotas: Cases) -> Cases:
             "amend": AnnualAmendment,
             "hand_over": AnnualHandOver,
         },
-        facts=_facts,
+        facts=facts,
         after={
             "create": opened,
             "approve": decided,
@@ -122,8 +127,6 @@ def annuals(rulebook: Rulebook, schemes: Cases, quotas: Cases) -> Cases:
 
 def _facts(uow: UnitOfWork, case: AnnualRow, action: str, form: Mapping[str, Any]) -> AnnualFacts:
     match action:
-        case "create":
-            return _opening(uow, form)
         case "evaluate":
             return AnnualFacts(scheme=_scheme(uow, case), limits=limits_on(uow, case), **_evaluated(uow, case, form))
         case "verify":
@@ -138,12 +141,15 @@ def facts_now(uow: UnitOfWork, case: AnnualRow) -> AnnualFacts:
     return AnnualFacts(scheme=_scheme(uow, case), record=_record(uow, case), limits=limits_on(uow, case))
 
 
-def _opening(uow: UnitOfWork, form: Mapping[str, Any]) -> AnnualFacts:
+def _opening(rulebook: Rulebook, uow: UnitOfWork, form: Mapping[str, Any]) -> AnnualFacts:
     session, row = uow.session, AnnualRow
     if form["subject_kind"] == SubjectKind.CADRE:
         same = row.cadre == str(form["cadre"])
         cadre = session.get(CadreRow, str(form["cadre"]))
-        person = Person(cadre.unit, cadre.state, tuple(cadre.categories)) if cadre else None
+        person = None
+        if cadre is not None:
+            headed = _headed(rulebook, uow, cadre, form["year"])
+            person = Person(cadre.unit, cadre.state, tuple(cadre.categories), headed)
         unit_known = False
     else:
         same = and_(row.cadre.is_(None), row.unit == form["unit"])
@@ -157,6 +163,18 @@ def _opening(uow: UnitOfWork, form: Mapping[str, Any]) -> AnnualFacts:
         person=person,
         unit_known=unit_known,
     )
+
+
+def _headed(rulebook: Rulebook, uow: UnitOfWork, cadre: CadreRow, year: int) -> str | None:
+    """Return the unit whose group the cadre headed when `year` ended, or heads now while it lasts; None for no head."""
+    rules = rulebook.on(uow.clock.today())
+    day = min(uow.clock.today(), date.fromisoformat(f"{year}-{rules['annual.cutoff']}"))
+    row = CadreChangeRow
+    held = select(row).where(row.cadre == cadre.id, row.effective_on <= day).order_by(row.number.desc()).limit(1)
+    found = uow.session.scalars(held).one_or_none()
+    if found is None:
+        return None
+    return found.unit if rules["annual.head_category"] in found.categories else None
 
 
 def _reckoned(uow: UnitOfWork, case: AnnualRow, action: str, form: Mapping[str, Any]) -> AnnualFacts:
@@ -192,7 +210,7 @@ def bind_heads(rulebook: Rulebook, uow: UnitOfWork, case: AnnualRow) -> None:
         pack = rules.cite("annual.head_caps")
         wanted = [Wanted(case.year, Kind.CAP, f"GROUP_{case.grade}", grade=cap, rule_packs=(pack,))]
     row = AnnualRow
-    heads = select(row.cadre).where(row.year == case.year, row.unit == case.unit, row.head).order_by(row.cadre)
+    heads = select(row.cadre).where(row.year == case.year, row.head_of == case.unit).order_by(row.cadre)
     for head in filter(None, uow.session.scalars(heads).all()):
         # A source binds one cadre, and a group may have more than one head.
         set_constraints(uow, f"annual/{case.id}/{head}", head, wanted)
@@ -223,8 +241,9 @@ def _group_pending(uow: UnitOfWork, case: AnnualRow) -> bool:
 
 
 def _group(uow: UnitOfWork, case: AnnualRow) -> AnnualRow | None:
+    """Return the assessment of the group that the cadre headed in the year."""
     row = AnnualRow
-    statement = select(row).where(row.year == case.year, row.cadre.is_(None), row.unit == case.unit)
+    statement = select(row).where(row.year == case.year, row.cadre.is_(None), row.unit == case.head_of)
     return uow.session.scalars(statement).one_or_none()
 
 

@@ -32,6 +32,7 @@ ROUND_ACTIONS: Final = ("open", "verify", "publicize", "approve")
 class Annual(Protocol):
     """What the rules read and change of an assessment.
 
+    `head_of` is the unit whose group the cadre headed in the year (A18), `head` says that there is one.
     `band` is the grade by points alone, `engine_grade` the one within the limits, `proposed_grade` what is proposed,
     `grade` what was decided. Lists and mappings are replaced, never changed in place. `self_report` enters no event.
     """
@@ -44,6 +45,7 @@ class Annual(Protocol):
     year: int
     scheme_id: str
     head: bool
+    head_of: str | None
     quota_category: str
     self_report: str | None
     reported_on: date | None
@@ -86,11 +88,12 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A cadre as far as an assessment asks for one."""
+    """A cadre as far as an assessment asks for one. `headed` is the unit whose group was headed when the year ended."""
 
     unit: str
     state: str
     categories: tuple[str, ...]
+    headed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +250,7 @@ def open_year(step: Step) -> None:
         raise Refusal("SCHEME_MISSING", zh="该年度考核方案尚未发布。", en="The scheme of the year is not published.")
     within_window(step)
     case.scheme_id = facts.scheme.id
+    case.head_of = None
     categories: tuple[str, ...] = ()
     if case.subject_kind == SubjectKind.CADRE:
         if facts.person is None:
@@ -254,11 +258,12 @@ def open_year(step: Step) -> None:
         if facts.person.state == "LEFT":
             raise Refusal("CADRE_LEFT", zh="该干部已离任。", en="The cadre has left.")
         case.cadre, case.unit, categories = str(form["cadre"]), facts.person.unit, facts.person.categories
+        case.head_of = facts.person.headed
     else:
         if not facts.unit_known:
             raise Refusal("UNKNOWN_UNIT", zh="名册中没有该单位。", en="The roster has no such unit.")
         case.cadre, case.unit = None, form["unit"]
-    case.head = step.rule("annual.head_category") in categories
+    case.head = case.head_of is not None
     leading = set(step.rule("quota.leading_categories"))
     if case.subject_kind == SubjectKind.GROUP:
         case.quota_category = "GROUP"

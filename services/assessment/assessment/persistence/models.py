@@ -375,6 +375,7 @@ class AnnualRow(CaseColumns, Base):
     year: Mapped[int] = mapped_column(SmallInteger)
     scheme_id: Mapped[str] = mapped_column(_ID, ForeignKey("schemes.id"))
     head: Mapped[bool] = mapped_column(Boolean)
+    head_of: Mapped[str | None] = mapped_column(Text)
     quota_category: Mapped[str] = mapped_column(Text)
     self_report: Mapped[str | None] = mapped_column(Text, deferred=True)
     reported_on: Mapped[date | None] = mapped_column(Date)
