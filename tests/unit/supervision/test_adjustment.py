@@ -166,6 +166,23 @@ def test_a_decision_wants_two_thirds_present_and_more_than_half_in_favour(
 
 
 @pytest.mark.parametrize(
+    ("changes", "figures"),
+    [
+        ({"members": 10, "present": 6}, {"members": 10, "present": 6, "least": 7}),
+        ({"members": 9, "present": 5}, {"members": 9, "present": 5, "least": 6}),
+        (
+            {"members": 8, "present": 8, "in_favour": 4},
+            {"members": 8, "present": 8, "in_favour": 4, "least": 5},
+        ),
+    ],
+)
+def test_a_refused_decision_says_how_many_are_wanted(changes: dict[str, Any], figures: dict[str, int]) -> None:
+    with pytest.raises(Refusal) as caught:
+        adjustment.decide(step(proposed(), form=a_decision(**changes), facts=the_facts(), at=NOW))
+    assert caught.value.figures == figures
+
+
+@pytest.mark.parametrize(
     ("form", "code"),
     [
         ({"talkers": ["t1", "t2"]}, None),

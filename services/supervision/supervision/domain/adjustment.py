@@ -246,6 +246,7 @@ def warned_before(step: Step) -> None:
             "PRIOR_WARNING_REQUIRED",
             zh="须先经提醒、教育或者函询、诫勉没有改正,方可调整。",
             en="Under these rules a reminder, inquiry or admonition without correction comes first.",
+            rules=step.rules.cite("adjustment.prior_warning_required"),
         )
 
 
@@ -337,6 +338,7 @@ def decide(step: Step) -> None:
             en=f"{least['parts']}/{least['of']} of the members must be present.",
             members=members,
             present=present,
+            least=-(-members * least["parts"] // least["of"]),
         )
     if in_favour > present or in_favour * most["of"] <= members * most["parts"]:
         raise Refusal(
@@ -344,7 +346,9 @@ def decide(step: Step) -> None:
             zh="须经应到会成员过半数同意。",
             en="More than half of the members must be in favour.",
             members=members,
+            present=present,
             in_favour=in_favour,
+            least=members * most["parts"] // most["of"] + 1,
         )
     case.decided_on = _not_ahead(form.get("decided_on", step.at.date()), step)
     case.decision_no = form["decision_no"]
@@ -353,7 +357,14 @@ def decide(step: Step) -> None:
 
 def _not_ahead(day: date, step: Step, since: date | None = None) -> date:
     if day > step.at.date() or (since is not None and day < since):
-        raise Refusal("DATE_RANGE", zh="日期不在允许范围内。", en="The day is out of its range.", day=day.isoformat())
+        raise Refusal(
+            "DATE_RANGE",
+            zh="日期不在允许范围内。",
+            en="The day is out of its range.",
+            day=day.isoformat(),
+            earliest=since and since.isoformat(),
+            latest=step.at.date().isoformat(),
+        )
     return day
 
 
@@ -380,7 +391,7 @@ def talk(step: Step) -> None:
             "TWO_TALKERS", zh=f"谈话人不得少于 {least} 人。", en=f"At least {least} people talk.", least=least
         )
     if case.cadre in talkers:
-        raise Refusal("AVOIDANCE", zh="本人不得作为谈话人。", en="Nobody talks with themselves.")
+        raise Refusal("AVOIDANCE", zh="本人不得作为谈话人。", en="Nobody talks with themselves.", cadres=[case.cadre])
     unknown = sorted(set(talkers) - facts.members)
     if unknown:
         raise Refusal("UNKNOWN_CADRE", zh="名册中没有该干部。", en="The roster has no such cadre.", cadres=unknown)
@@ -402,7 +413,7 @@ def no_appeal_open(step: Step) -> None:
     """Raise 422 `APPEAL_PENDING` while an appeal is not settled."""
     case: Adjustment = step.case
     if case.appeal is not None:
-        raise Refusal("APPEAL_PENDING", zh="申诉尚未办结。", en="An appeal is not settled.")
+        raise Refusal("APPEAL_PENDING", zh="申诉尚未办结。", en="An appeal is not settled.", appeal=case.appeal)
 
 
 def note_appeal(step: Step) -> None:

@@ -86,13 +86,25 @@ def close(step: Step) -> None:
     day = step.form.get("closed_on", step.at.date())
     _not_ahead(day, step)
     if day < case.opened_on:
-        raise Refusal("DATE_RANGE", zh="结案日期不得早于立案日期。", en="It cannot end before it began.")
+        raise Refusal(
+            "DATE_RANGE",
+            zh="结案日期不得早于立案日期。",
+            en="It cannot end before it began.",
+            closed_on=day.isoformat(),
+            earliest=case.opened_on.isoformat(),
+        )
     case.closed_on, case.result = day, step.form["result"]
 
 
 def _not_ahead(day: date, step: Step) -> None:
     if day > step.at.date():
-        raise Refusal("DATE_IN_FUTURE", zh="日期不得晚于今天。", en="The day cannot lie ahead.")
+        raise Refusal(
+            "DATE_IN_FUTURE",
+            zh="日期不得晚于今天。",
+            en="The day cannot lie ahead.",
+            day=day.isoformat(),
+            latest=step.at.date().isoformat(),
+        )
 
 
 def bars(case: CaseHold) -> list[Bar]:

@@ -229,7 +229,9 @@ def _check_origin(step: Step) -> None:
     if case.inspection_id is None:
         return
     if facts.inspection is None:
-        raise Refusal("UNKNOWN_INSPECTION", zh="没有这次检查。", en="There is no such inspection.")
+        raise Refusal(
+            "UNKNOWN_INSPECTION", zh="没有这次检查。", en="There is no such inspection.", inspection=case.inspection_id
+        )
     if facts.inspection.state not in RUNNING:
         raise Refusal(
             "INSPECTION_NOT_RUNNING",
@@ -270,7 +272,13 @@ def _check_catalogue(step: Step) -> None:
             least=least,
         )
     if case.occurred_on > step.at.date():
-        raise Refusal("DATE_IN_FUTURE", zh="行为日期不得晚于今天。", en="The conduct cannot lie ahead.")
+        raise Refusal(
+            "DATE_IN_FUTURE",
+            zh="行为日期不得晚于今天。",
+            en="The conduct cannot lie ahead.",
+            occurred_on=case.occurred_on.isoformat(),
+            latest=step.at.date().isoformat(),
+        )
 
 
 def _check_known(step: Step) -> None:
@@ -411,7 +419,13 @@ def signature_wanted(step: Step) -> None:
     """Raise 422 `SIGN_NOT_NEEDED` for a light finding, 409 `DUPLICATE` for a finding that is signed."""
     case: Finding = step.case
     if not needs_signature(step):
-        raise Refusal("SIGN_NOT_NEEDED", zh="该问题无需组织部门签批。", en="This finding needs no signature.")
+        raise Refusal(
+            "SIGN_NOT_NEEDED",
+            zh="该问题无需组织部门签批。",
+            en="This finding needs no signature.",
+            severity=case.severity,
+            from_severity=step.rule("finding.sign_from_severity"),
+        )
     if case.signed_by is not None:
         raise Refusal("DUPLICATE", zh="组织部门已签批。", en="The finding is signed already.", status=409)
 

@@ -282,7 +282,9 @@ def is_inquiry(step: Step) -> None:
     """Raise 422 `NO_REPLY_WANTED` for a measure that asks nothing."""
     case: Measure = step.case
     if case.kind != Kind.INQUIRE:
-        raise Refusal("NO_REPLY_WANTED", zh="该措施不要求书面回复。", en="This measure asks for no reply.")
+        raise Refusal(
+            "NO_REPLY_WANTED", zh="该措施不要求书面回复。", en="This measure asks for no reply.", kind=case.kind
+        )
 
 
 def reply(step: Step) -> None:
@@ -335,7 +337,12 @@ def effect_over(step: Step) -> None:
             effect_until=case.effect_until.isoformat(),
         )
     if case.kind == Kind.INQUIRE and case.state == "DELIVERED":
-        raise Refusal("REPLY_PENDING", zh="函询尚未回复。", en="The reply is awaited.")
+        raise Refusal(
+            "REPLY_PENDING",
+            zh=f"函询尚未回复,回复期限至 {case.reply_due}。",
+            en=f"The reply is awaited until {case.reply_due}.",
+            reply_due=case.reply_due and case.reply_due.isoformat(),
+        )
 
 
 def close(step: Step) -> None:

@@ -135,7 +135,12 @@ def may_extend(step: Step) -> None:
     """Raise 422 `EXTENSION_LIMIT` after the first extension, `OUT_OF_TIME` where the period is over."""
     case: Rectification = step.case
     if case.extended:
-        raise Refusal("EXTENSION_LIMIT", zh="整改期限只能延长一次。", en="The period is extended once only.")
+        raise Refusal(
+            "EXTENSION_LIMIT",
+            zh=f"整改期限只能延长一次,已延至 {case.due}。",
+            en=f"The period is extended once only; it lasts until {case.due}.",
+            due=case.due.isoformat(),
+        )
     if step.at.date() > case.due:
         raise Refusal(
             "OUT_OF_TIME",

@@ -310,7 +310,13 @@ def _check_days(step: Step) -> None:
     case: Sanction = step.case
     today = step.at.date()
     if by_conduct(case.regime) and case.conduct_on is None:
-        raise Refusal("DATE_RANGE", zh="党纪政务处分须填写行为日期。", en="A punishment names the day of the conduct.")
+        raise Refusal(
+            "DATE_RANGE",
+            zh="党纪政务处分须填写行为日期(conduct_on)。",
+            en="A punishment names the day of the conduct (`conduct_on`).",
+            regime=case.regime,
+            conduct_on=None,
+        )
     if case.decided_on > today or case.effective_on < case.decided_on:
         raise Refusal(
             "DATE_RANGE",
@@ -318,9 +324,16 @@ def _check_days(step: Step) -> None:
             en="The decision cannot lie ahead, nor take effect before it was made.",
             decided_on=case.decided_on.isoformat(),
             effective_on=case.effective_on.isoformat(),
+            today=today.isoformat(),
         )
     if case.conduct_on is not None and case.conduct_on > case.decided_on:
-        raise Refusal("DATE_RANGE", zh="行为日期不得晚于决定日期。", en="The conduct cannot come after the decision.")
+        raise Refusal(
+            "DATE_RANGE",
+            zh="行为日期不得晚于决定日期。",
+            en="The conduct cannot come after the decision.",
+            conduct_on=case.conduct_on.isoformat(),
+            decided_on=case.decided_on.isoformat(),
+        )
 
 
 def set_length(step: Step, months: int | None) -> None:
@@ -558,7 +571,13 @@ def is_watched(step: Step) -> None:
     """Raise 422 `NOT_WATCHED` where the sanction knows no watch, or rights were restored."""
     case: Sanction = step.case
     if case.after_months is None or case.restored_on is not None:
-        raise Refusal("NOT_WATCHED", zh="该处分没有留党察看期。", en="Nobody is under watch by this sanction.")
+        raise Refusal(
+            "NOT_WATCHED",
+            zh="该处分没有留党察看期,或者权利已恢复。",
+            en="Nobody is under watch by this sanction, or the rights were restored.",
+            kind=case.kind,
+            restored_on=case.restored_on and case.restored_on.isoformat(),
+        )
 
 
 def restore_rights(step: Step) -> None:
@@ -574,7 +593,13 @@ def restore_rights(step: Step) -> None:
             watch_until=case.watch_until.isoformat(),
         )
     if day > step.at.date():
-        raise Refusal("DATE_RANGE", zh="恢复日期不得晚于今天。", en="The day of restoring cannot lie ahead.")
+        raise Refusal(
+            "DATE_RANGE",
+            zh="恢复日期不得晚于今天。",
+            en="The day of restoring cannot lie ahead.",
+            restored_on=day.isoformat(),
+            latest=step.at.date().isoformat(),
+        )
     _keep(step)
     case.restored_on = day
     reckon_end(case, facts.others)
