@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 
 from citybus import tables
 from citybus.clock import ZONE
@@ -207,6 +208,20 @@ def test_two_reminders_within_a_year_suggest_an_admonition_that_people_decide(ci
     delivered(city, "REMIND", person)
     assert len(suggestions()) == 1
     assert city.take(city.measures, row, "approve", COMM, {"reason": "同意"})[0].state == "APPROVED"
+
+
+@pytest.mark.parametrize(("second", "suggested"), [(date(2025, 3, 4), True), (date(2025, 3, 5), False)])
+def test_the_last_day_of_the_twelve_months_is_within_them(city: City, second: date, suggested: bool) -> None:
+    """The day of the first reminder is not counted (X4)."""
+    person = "member-1"
+    with city.acting(ORG) as uow:
+        uow.session.execute(delete(MeasureRow).where(MeasureRow.cadre == person))
+        uow.commit()
+    delivered(city, "REMIND", person, day=date(2024, 3, 4))
+    city.clock.set(datetime(second.year, second.month, second.day, 9, tzinfo=ZONE))
+    delivered(city, "REMIND", person, day=second)
+    found = city.rows(MeasureRow.__table__, MeasureRow.cadre == person, MeasureRow.kind == "ADMONISH")
+    assert bool(found) is suggested
 
 
 def test_a_delivery_that_is_not_ours_or_cannot_be_right(city: City) -> None:

@@ -141,7 +141,7 @@ def suggest_admonition(measures: Cases, uow: UnitOfWork, step: Step) -> None:
         for each in uow.session.scalars(
             select(row).where(row.cadre == case.cadre, row.kind == Kind.REMIND.value, row.state.in_(sorted(IN_HAND)))
         )
-        if each.delivered_on is not None and window.last_day(each.delivered_on).day > case.delivered_on
+        if each.delivered_on is not None and window.last_day(each.delivered_on).day >= case.delivered_on
     ]
     if len(reminders) < step.rule("measure.reminders_for_admonition"):
         return
