@@ -257,6 +257,23 @@ def test_a_decision_that_the_gate_refuses_is_refused_and_committed(
     assert [each["occasion"] for each in trace["items"]] == ["CHECK", "SHORTLIST", "SELECT", "DECIDE"]
 
 
+def test_a_refused_decision_says_of_each_who_is_stopped_why(city: City) -> None:
+    batch = city.batch(positions=2)
+    bars = {"EFFECT_PERIOD_ACTIVE": "2024-09-11", "CASE_PENDING": None}
+    chosen = [city.selected(batch, on_roster(city), position) for position in ("P1", "P2")]
+    city.take(batch, "publicize", SELECTOR)
+    city.clock.advance(timedelta(days=8))
+    for each, (code, until) in zip(chosen, bars.items(), strict=True):
+        city.receive("supervision", city.bars(each.cadre, (code, "2024-03-11", until)))
+    with pytest.raises(Refusal) as caught:
+        city.take(batch, "decide", COMMITTEE[0], {"reason": "集体研究决定"})
+    stopped = {each["candidate"]: each["reasons"] for each in caught.value.figures["stopped"]}
+    assert stopped == {
+        each.id: [{"code": code, "until": until, "pending": False}]
+        for each, (code, until) in zip(chosen, bars.items(), strict=True)
+    }
+
+
 def test_ages_are_shown_before_and_after_and_birth_dates_are_not(
     city: City, client: FlaskClient, issuer: FakeIssuer
 ) -> None:

@@ -16,7 +16,7 @@ from citybus.cases.declare import Action, Arm, CaseType, Reach, Scope, Step
 from citybus.clock import ZONE
 from citybus.errors import Refusal
 from citybus.secrecy import refuse_marked
-from incentive.domain.candidate import COMMITTEE, SELECTORS, age_on, mean_age, refuse_stopped
+from incentive.domain.candidate import COMMITTEE, SELECTORS, age_on, mean_age, refuse_stopped, told
 from incentive.domain.gate import Evaluation, Verdict
 from incentive.domain.texts import plain_texts
 
@@ -241,8 +241,14 @@ def all_pass(step: Step) -> None:
     for verdict in (Verdict.BLOCKED, Verdict.PENDING):
         stopped = [(found, evaluation) for found, evaluation in asked if evaluation.verdict == verdict]
         if stopped:
-            names = [found.candidate for found, _ in stopped]
-            refuse_stopped(stopped[0][1], committed=verdict is Verdict.BLOCKED, candidates=names)
+            refuse_stopped(
+                stopped[0][1],
+                committed=verdict is Verdict.BLOCKED,
+                candidates=[found.candidate for found, _ in stopped],
+                stopped=[
+                    {"candidate": found.candidate, "reasons": told(evaluation.reasons)} for found, evaluation in stopped
+                ],
+            )
 
 
 def decide(step: Step) -> None:
