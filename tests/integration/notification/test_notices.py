@@ -156,3 +156,59 @@ def test_who_asked_is_told_each_time_that_an_application_is_not_accepted(city: C
     found = city.of(refused)
     assert [case.document for case in found] == [Document.TOLERANCE_NOT_ACCEPTED] * told
     assert all("不予受理" in city.text(case) for case in found)
+
+
+@pytest.mark.parametrize(
+    ("notice", "change", "changes", "words"),
+    [
+        ("supervision.recall.notified.v1", "supervision.recall.cancelled.v1", {}, "召回管理"),
+        ("supervision.measure.approved.v1", "supervision.measure.closed.v1", {"state": "REVOKED"}, "已撤销"),
+        (
+            "supervision.measure.approved.v1",
+            "supervision.measure.delivered.v1",
+            {"eased": True, "effect_until": "2024-07-01"},
+            "2024-07-01",
+        ),
+        (
+            "supervision.sanction.recorded.v1",
+            "supervision.sanction.modified.v1",
+            {"end_on": "2024-10-15"},
+            "2024-10-15",
+        ),
+        ("supervision.sanction.recorded.v1", "supervision.sanction.revoked.v1", {}, "处分（处理）"),
+        ("supervision.adjustment.decided.v1", "supervision.adjustment.reversed.v1", {}, "调整决定"),
+    ],
+)
+def test_who_was_sent_a_notice_is_told_what_became_of_the_matter(
+    city: City, notice: str, change: str, changes: dict[str, Any], words: str
+) -> None:
+    notified = matter(city, notice)
+    city.receive(notified)
+    changed = city.event(change, notified.subject, example(change) | {"cadre": LEAD} | changes)
+    city.receive(changed)
+    city.receive(changed)
+    [correction] = [case for case in city.of(notified) if case.document == Document.NOTICE_CORRECTION]
+    assert (correction.recipient_id, correction.state) == (LEAD, "SENT")
+    assert words in city.text(correction)
+    # Nobody is told of what they were never told of.
+    unheard = matter(city, change, **changes)
+    city.receive(unheard)
+    assert city.of(unheard) == []
+
+
+def test_a_measure_that_takes_its_course_corrects_no_notice(city: City) -> None:
+    notified = matter(city, "supervision.measure.approved.v1")
+    city.receive(notified)
+    for step, data in (("delivered", {"eased": False}), ("closed", {"state": "CLOSED"})):
+        event_type = f"supervision.measure.{step}.v1"
+        city.receive(city.event(event_type, notified.subject, example(event_type) | {"cadre": LEAD} | data))
+    assert [case.document for case in city.of(notified)] == [Document.MEASURE_NOTICE]
+
+
+def test_an_outcome_that_an_appeal_made_lighter_is_served_anew(city: City) -> None:
+    decided = matter(city, "supervision.recall.outcome.v1", outcome="REMOVED")
+    lighter = city.event("supervision.recall.outcome.v1", decided.subject, dict(decided.data) | {"outcome": "ADJUSTED"})
+    for event in (decided, lighter, lighter):
+        city.receive(event)
+    outcomes = [case for case in city.of(decided) if case.document == Document.RECALL_OUTCOME]
+    assert sorted(case.particulars["outcome"] for case in outcomes) == ["ADJUSTED", "REMOVED"]

@@ -62,6 +62,13 @@ VALUES: dict[Document, dict[str, Any]] = {
         "decision": "UPHELD",
         "told_on": "2025-04-20",
     },
+    Document.NOTICE_CORRECTION: {
+        "matter": "sanction",
+        "number": "S-1",
+        "change": "MATTER_MODIFIED",
+        "until": "2024-10-15",
+        "told_on": "2024-06-03",
+    },
     Document.TOLERANCE_NOT_ACCEPTED: {"case": "T-1", "finding": "F-1", "told_on": "2024-03-08"},
     Document.TOLERANCE_REVOCATION_NOTICE: {"case": "T-1", "finding": "F-1", "told_on": "2024-07-01"},
     Document.TOLERANCE_REVOCATION: {"case": "T-1", "finding": "F-1", "revoked_on": "2024-07-08"},

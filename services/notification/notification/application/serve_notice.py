@@ -61,6 +61,11 @@ def inquiry(data: Mapping[str, Any]) -> str:
     return "inquiry/2" if data["state"] == "SECOND_INQUIRY" else ""
 
 
+def outcome(data: Mapping[str, Any]) -> str:
+    """Return which outcome is served: one that an appeal made lighter is served anew."""
+    return f"outcome/{data['outcome']}"
+
+
 def plain(value: Any) -> Any:
     """Return a value as JSON can hold it."""
     if isinstance(value, list):
@@ -71,7 +76,7 @@ def plain(value: Any) -> Any:
 # The roster's queue skips what a newer step overtakes: the later steps bring the document as well, once.
 NOTICES: Final[Mapping[str, Notice]] = {
     "supervision.recall.notified.v1": Notice(Document.RECALL_NOTICE, cadre),
-    "supervision.recall.outcome.v1": Notice(Document.RECALL_OUTCOME, cadre),
+    "supervision.recall.outcome.v1": Notice(Document.RECALL_OUTCOME, cadre, outcome),
     "supervision.recall.unit-warned.v1": Notice(Document.UNIT_WARNING, unit),
     "supervision.measure.approved.v1": Notice(Document.MEASURE_NOTICE, cadre, inquiry),
     "supervision.sanction.recorded.v1": Notice(Document.SANCTION_NOTICE, cadre),

@@ -30,6 +30,7 @@ class Document(StrEnum):
     ADJUSTMENT_NOTICE = "ADJUSTMENT_NOTICE"
     ANNUAL_RESULT = "ANNUAL_RESULT"
     APPEAL_DECISION = "APPEAL_DECISION"
+    NOTICE_CORRECTION = "NOTICE_CORRECTION"
     TOLERANCE_NOT_ACCEPTED = "TOLERANCE_NOT_ACCEPTED"
     TOLERANCE_REVOCATION_NOTICE = "TOLERANCE_REVOCATION_NOTICE"
     TOLERANCE_REVOCATION = "TOLERANCE_REVOCATION"
@@ -50,6 +51,7 @@ PARTICULARS: Final[Mapping[Document, frozenset[str]]] = MappingProxyType(
         Document.ADJUSTMENT_NOTICE: frozenset({"adjustment", "way", "decided_on"}),
         Document.ANNUAL_RESULT: frozenset({"annual", "year", "grade", "grade_status", "told_on"}),
         Document.APPEAL_DECISION: frozenset({"appeal", "type", "subject_ref", "decision", "told_on"}),
+        Document.NOTICE_CORRECTION: frozenset({"matter", "number", "change", "until", "told_on"}),
         Document.TOLERANCE_NOT_ACCEPTED: frozenset({"case", "finding", "told_on"}),
         Document.TOLERANCE_REVOCATION_NOTICE: frozenset({"case", "finding", "told_on"}),
         Document.TOLERANCE_REVOCATION: frozenset({"case", "finding", "revoked_on"}),

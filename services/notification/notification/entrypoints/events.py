@@ -11,7 +11,7 @@ from citybus.freshness import hears
 from citybus.inbox import Handler, Order, Subscription
 from citybus.unit_of_work import UnitOfWork
 from notification.application.catalogue import Catalogue
-from notification.application.correct_notice import tell_revocation, tell_weight
+from notification.application.correct_notice import CHANGES, tell_revocation, tell_weight
 from notification.application.know_roster import CADRE_STEPS, know_cadre, know_unit
 from notification.application.notify_responsible import notify_responsible
 from notification.application.publish_bulletin import (
@@ -38,6 +38,7 @@ from notification.schemas.consumed import (
     DeadlineState,
     FindingChanged,
     FindingNotified,
+    MatterChanged,
     MeasureState,
     RecallState,
     SanctionState,
@@ -100,6 +101,7 @@ def subscriptions(
         },
         "supervision.finding.weight-changed.v1": Handler(FindingChanged(), _with(deliveries, tell_weight)),
         "supervision.finding.revoked.v1": Handler(FindingChanged(), _with(deliveries, tell_revocation)),
+        **{event_type: Handler(MatterChanged(), _with(deliveries, change)) for event_type, change in CHANGES.items()},
         **{
             event_type: Handler(NOTICE_SCHEMAS[notice.document](), _with(deliveries, notice))
             for event_type, notice in NOTICES.items()

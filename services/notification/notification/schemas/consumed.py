@@ -141,6 +141,15 @@ class MeasureState(MatterOfCadre):
     reply_due = fields.Date(load_default=None, allow_none=True)
 
 
+class MatterChanged(Anything):
+    """An event of a matter that tells what became of it: its state, and until when it has effects."""
+
+    state = fields.String(load_default="")
+    eased = fields.Boolean(load_default=False)
+    effect_until = fields.Date(load_default=None, allow_none=True)
+    end_on = fields.Date(load_default=None, allow_none=True)
+
+
 class SanctionState(MatterOfCadre):
     """`supervision.sanction.recorded.v1`."""
 
