@@ -318,6 +318,24 @@ def test_what_is_opened_while_a_case_is_open_is_put_off_at_once(year: Year) -> N
     assert (made.proposed_grade, made.notes) == ("COMPETENT", [])
 
 
+def test_a_case_opened_after_the_window_still_puts_off_a_grade_that_is_not_approved(year: Year, case: Any) -> None:
+    done = year.annual(year.cadre())
+    year.proposed(case)
+    year.approved(done)
+    year.city.clock.advance(timedelta(days=50))
+    for each in (case, done):
+        opened, closed = hold_events(year, each.cadre, some_id())
+        year.city.receive(opened)
+        year.tick()
+        table = ConstraintRow.__table__
+        (held,) = year.city.rows(table, table.c.cadre == each.cadre)
+        assert held.year == (YEAR if each is case else YEAR + 1)
+        year.city.receive(closed)
+    assert (year.again(case).state, year.again(done).state) == ("PENDING_MAKEUP", "APPROVED")
+    year.tick()
+    assert year.take(case, "make_up").state == "PROPOSED"
+
+
 def test_another_case_before_the_grade_is_made_up_puts_it_off_anew(year: Year, case: Any) -> None:
     year.verified(case)
     first, second = f"case-hold/{some_id()}", f"case-hold/{some_id()}"

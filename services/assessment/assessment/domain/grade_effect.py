@@ -101,11 +101,15 @@ def of_recall(state: Mapping[str, Any], rules_on: RulesOn) -> list[Wanted]:
     return wanted
 
 
-def of_case_hold(opened_on: date, rules_on: RulesOn) -> list[Wanted]:
-    """Return what an open case wants: no grade for now, from the year whose assessment it still meets."""
+def of_case_hold(opened_on: date, rules_on: RulesOn, undecided: int | None = None) -> list[Wanted]:
+    """Return what an open case wants: no grade for now, from the year whose assessment it still meets.
+
+    `undecided` is the first year whose grade was not approved when it was opened, None where there is none.
+    """
     rules = rules_on(opened_on)
     until: str = rules["constraint.case_hold.previous_year_until"]
     year = opened_on.year - (f"{opened_on:%m-%d}" <= until)
+    year = year if undecided is None else min(year, undecided)
     packs = (rules.cite("constraint.case_hold.previous_year_until"),)
     return [Wanted(year, Kind.FLOOR_NONE, "CASE_PENDING", open_ended=True, hidden=True, rule_packs=packs)]
 
