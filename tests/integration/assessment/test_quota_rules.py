@@ -16,7 +16,7 @@ from assessment.domain.grade import Grade
 from assessment.persistence.models import AnnualRow
 from citybus.errors import Refusal
 from citybus.rulepack import RulePacks
-from tests.support.annual import ASSESSOR, YEAR, Year
+from tests.support.annual import ASSESSOR, SECOND, YEAR, Year, bound
 from tests.support.assessment import CITY, City, some_id
 
 
@@ -42,9 +42,9 @@ def own_rules(folder: Path, **values: Any) -> CaseTypes:
     return case_types(Rulebook(RulePacks.load([RULEPACKS, folder]), CITY))
 
 
-def compute(at: Year, cases: CaseTypes, **form: Any) -> Any:
+def compute(at: Year, cases: CaseTypes, *, year_: int = YEAR, **form: Any) -> Any:
     with at.city.acting() as uow:
-        case = cases.quotas.open(uow, ASSESSOR, {"year": YEAR} | form)
+        case = cases.quotas.open(uow, ASSESSOR, {"year": year_} | form)
         uow.commit()
         return case
 
@@ -70,7 +70,7 @@ def test_whether_people_without_a_grade_count_in_the_base_is_a_rule(
     want(year, cadres[2], Wanted(ahead - 1, Kind.NO_GRADE, "SANCTION"))
     want(year, cadres[3], none, Wanted(ahead, Kind.FORCED, "SANCTION", Grade.INCOMPETENT))
     want(year, cadres[4], Wanted(ahead, Kind.CAP, "RECALL", Grade.COMPETENT))
-    quota = compute(year, own_rules(tmp_path, quota__counts_no_grade=counted), year=ahead, category="CADRE")
+    quota = compute(year, own_rules(tmp_path, quota__counts_no_grade=counted), year_=ahead, category="CADRE")
     assert (quota.counts_no_grade, quota.base, quota.most) == (counted, base, most)
 
 
@@ -101,3 +101,19 @@ def test_a_linked_share_follows_the_grade_of_the_group(
         floored = own_rules(tmp_path, quota__linked=True, quota__rounding="FLOOR")
         again = floored.quotas.take(uow, quota.id, "recompute", ASSESSOR, {}, quota.version)
         assert (again.rounding, again.most) == ("FLOOR", floor)
+
+
+def test_a_quota_is_not_locked_that_no_longer_fits_who_takes_part(year: Year) -> None:
+    cases, ahead = bound(), 2041
+    for _ in range(4):
+        year.annual(year.cadre(), ahead)
+    quota = compute(year, cases, year_=ahead, category="CADRE")
+    year.take(quota, "lock", ASSESSOR)
+    for _ in range(4):
+        year.annual(year.cadre(), ahead)
+    with pytest.raises(Refusal) as caught:
+        year.take(quota, "lock", SECOND)
+    assert (caught.value.code, caught.value.figures) == ("QUOTA_STALE", {"base": 4, "now": 8})
+    assert year.take(quota, "recompute").most == 2
+    year.take(quota, "lock", ASSESSOR)
+    assert year.take(quota, "lock", SECOND).state == "LOCKED"

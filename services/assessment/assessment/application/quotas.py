@@ -87,7 +87,7 @@ def use_now(uow: UnitOfWork, row: QuotaRow, *, proposals: bool = False, leaving_
 
 
 def _facts(rulebook: Rulebook, uow: UnitOfWork, case: QuotaRow, action: str, form: Mapping[str, Any]) -> QuotaFacts:
-    if action not in ("create", "recompute"):
+    if action not in ("create", "recompute", "lock"):
         return QuotaFacts()
     year = form["year"] if action == "create" else case.year
     category = form["category"] if action == "create" else case.category

@@ -136,6 +136,24 @@ def compute(step: Step) -> None:
     case.most = most(case.base, case.ratio, case.rounding)
 
 
+def still_fits(step: Step) -> None:
+    """Raise 422 `QUOTA_STALE`, with the figures, where others take part by now, or the group's grade has changed."""
+    case: Quota = step.case
+    facts: QuotaFacts = step.facts
+    figures: dict[str, Any] = {}
+    if facts.base != case.base:
+        figures = {"base": case.base, "now": facts.base}
+    elif case.group_grade is not None and facts.group_grade != case.group_grade:
+        figures = {"group_grade": case.group_grade, "now": facts.group_grade}
+    if figures:
+        raise Refusal(
+            "QUOTA_STALE",
+            zh="测算后应参加人数或班子等次已变化，请重新测算再锁定。",
+            en="Those who take part, or the grade of the group, changed since it was computed; compute it anew, then lock it.",
+            **figures,
+        )
+
+
 def _ratio(step: Step) -> Decimal:
     case: Quota = step.case
     if case.group_grade is not None:
@@ -200,7 +218,13 @@ QUOTA: Final = CaseType(
     actions={
         "recompute": Action(zh="重新测算", en="compute it anew", allow=_KEEPERS, effect=compute),
         "lock": Action(
-            zh="锁定", en="lock", allow=_KEEPERS, event="assessment.quota.locked.v1", mandatory=False, eyes=2
+            zh="锁定",
+            en="lock",
+            allow=_KEEPERS,
+            guards=(still_fits,),
+            event="assessment.quota.locked.v1",
+            mandatory=False,
+            eyes=2,
         ),
         "use": Action(zh="启用", en="take into use"),
     },

@@ -60,6 +60,7 @@ PROBLEMS: Final = (
     Kind("PUBLICITY_OPEN", 422, "公示期未满。", "The publicity is not over."),
     Kind("QUOTA_EXCEEDED", 422, "优秀名额已用完。", "The quota of excellent grades is used up."),
     Kind("QUOTA_NOT_LOCKED", 422, "优秀指标未锁定。", "The quota is not locked."),
+    Kind("QUOTA_STALE", 422, "测算基数已变化。", "Others take part by now; the quota is computed anew."),
     Kind("REASON_MISSING", 422, "请说明理由。", "A reason is wanted."),
     Kind("RETURN_GIVEN", 422, "有成员提出退回。", "A member returns the list."),
     Kind("RETURN_MISSING", 422, "没有成员提出退回。", "No member returns the list."),
