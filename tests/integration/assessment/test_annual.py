@@ -578,6 +578,17 @@ def test_a_service_that_fits_nobody_is_refused_and_one_on_paper_counts(year: Yea
     assert year.serve(case) == []
 
 
+def test_a_correction_is_not_served_before_it_was_made(year: Year, case: Any) -> None:
+    finding = some_id()
+    deduct(year, case.cadre, "8.0", finding)
+    year.final(case, 55)
+    deduct(year, case.cadre, "1.0", finding, 2, "weight-changed")
+    assert (year.again(case).state, year.city.clock.today()) == ("CORRECTED", date(2024, 4, 6))
+    refusal = refused(year, case, "hand_over", served_on=date(2024, 4, 5), reason="书面")
+    assert (refusal.code, refusal.figures["earliest"]) == ("DATE_RANGE", "2024-04-06")
+    assert year.take(case, "hand_over", served_on=date(2024, 4, 6), reason="书面").appeal_until == date(2024, 5, 6)
+
+
 def test_a_group_has_its_own_dimensions_and_grades_and_binds_its_head(year: Year) -> None:
     head = year.annual(year.cadre("N-7", HEAD))
     group = year.group("N-7")

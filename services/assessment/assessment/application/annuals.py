@@ -48,6 +48,7 @@ from assessment.schemas.responses import AnnualView
 from citybus.cases import Actor, Cases, Reach, Step
 from citybus.cases.perform import system_actor
 from citybus.cases.tables import case_steps
+from citybus.clock import ZONE
 from citybus.tables import inbox_messages, outbox_messages
 from citybus.unit_of_work import UnitOfWork
 
@@ -131,6 +132,8 @@ def _facts(uow: UnitOfWork, case: AnnualRow, action: str, form: Mapping[str, Any
             return AnnualFacts(scheme=_scheme(uow, case), limits=limits_on(uow, case), **_evaluated(uow, case, form))
         case "verify":
             return AnnualFacts(record=_record(uow, case))
+        case "hand_over":
+            return AnnualFacts(decided_on=_decided_on(uow, case))
         case "propose" | "recompute" | "make_up" | "approve" | "correct" | "amend":
             return _reckoned(uow, case, action, form)
     return AnnualFacts()
@@ -163,6 +166,14 @@ def _opening(rulebook: Rulebook, uow: UnitOfWork, form: Mapping[str, Any]) -> An
         person=person,
         unit_known=unit_known,
     )
+
+
+def _decided_on(uow: UnitOfWork, case: AnnualRow) -> date | None:
+    """Return the day on which the present result was decided, or corrected."""
+    row = AnnualResultRow
+    last = select(func.max(row.recorded_at)).where(row.annual_id == case.id)
+    recorded_at = uow.session.scalar(last)
+    return None if recorded_at is None else recorded_at.astimezone(ZONE).date()
 
 
 def _headed(rulebook: Rulebook, uow: UnitOfWork, cadre: CadreRow, year: int) -> str | None:

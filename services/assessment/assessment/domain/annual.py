@@ -121,7 +121,10 @@ def _no_use() -> Use | None:
 
 @dataclass(frozen=True, slots=True)
 class AnnualFacts:
-    """What was looked up for a step. `quota` tells the use of the pool's quota, under its lock."""
+    """What was looked up for a step.
+
+    `quota` tells the use of the pool's quota, under its lock; `decided_on` is the day of the last decision.
+    """
 
     duplicate: bool = False
     scheme: Known | None = None
@@ -135,6 +138,7 @@ class AnnualFacts:
     group_pending: bool = False
     quota: Callable[[], Use | None] = _no_use
     cause_known: bool = False
+    decided_on: date | None = None
 
 
 class AnnualMachine(StateMachine):
@@ -612,14 +616,19 @@ def serve(step: Step) -> None:
 
 def served_by_now(step: Step) -> None:
     """Raise 422 `DATE_IN_FUTURE` or `DATE_RANGE` where the day of service cannot be right."""
-    case: Annual = step.case
     day = step.form.get("served_on")
     if day is None:
         return
     if day > step.at.date():
         raise Refusal("DATE_IN_FUTURE", zh="送达日期不得晚于今天。", en="The day of service lies ahead.")
-    if case.approved_on is not None and day < case.approved_on:
-        raise Refusal("DATE_RANGE", zh="送达不得早于审定。", en="Nothing is served before it is approved.")
+    facts: AnnualFacts = step.facts
+    if facts.decided_on is not None and day < facts.decided_on:
+        raise Refusal(
+            "DATE_RANGE",
+            zh=f"送达不得早于审定或更正之日 {facts.decided_on}。",
+            en=f"Nothing is served before it was decided, on {facts.decided_on}.",
+            earliest=facts.decided_on.isoformat(),
+        )
 
 
 def clock_start(step: Step) -> datetime | None:
