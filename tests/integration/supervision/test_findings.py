@@ -25,6 +25,7 @@ from tests.support.supervision import (
     RECORDER,
     SECOND,
     STRANGER,
+    UNITHEAD,
     City,
     a_draft,
     cadre,
@@ -344,12 +345,17 @@ READERS = [
     cadre(LEAD),
     cadre(DIRECT),
     cadre(STRANGER, DISTRICT),
+    UNITHEAD,
+    officer("hr", "UNITHR", unit=BUREAU, units=frozenset()),
+    officer("other-head", "UNITHEAD", unit=DISTRICT, units=frozenset()),
+    officer("head-and-party", "UNITHEAD", "CADRE", unit=BUREAU, units=frozenset(), person=LEAD),
 ]
 
 
 @pytest.mark.parametrize("actor", READERS, ids=lambda actor: actor.subject)
 def test_the_list_shows_what_may_be_read_and_nothing_else(city: City, actor: Actor) -> None:
     cases = [in_state(city, "DRAFT"), in_state(city, "NOTIFIED"), city.notified(responsible=BOTH)]
+    cases += [in_state(city, "VERIFIED"), in_state(city, "REJECTED")]
     with city.acting(actor) as uow:
         listed = {row.id for row in uow.session.scalars(city.findings.listing(actor))}
     for case in cases:
@@ -367,6 +373,23 @@ def test_nobody_concerned_reads_a_draft(city: City, actor: Actor) -> None:
         city.findings.refuse_reader(actor, in_state(city, "DRAFT"))
     assert caught.value.code == "DATA_SCOPE"
     city.findings.refuse_reader(actor, in_state(city, "NOTIFIED"))
+
+
+def test_a_unit_reads_what_it_is_to_rectify_from_the_verification_on_and_no_answer(city: City) -> None:
+    """Its plan is due five working days after that (S7)."""
+    case = city.ready_to_verify(responsible=BOTH)
+    case = city.again(case)
+    for actor in (UNITHEAD, officer("hr", "UNITHR", unit=BUREAU, units=frozenset())):
+        with pytest.raises(Refusal) as caught:
+            city.findings.refuse_reader(actor, case)
+        assert caught.value.code == "DATA_SCOPE"
+    for verifier in (FIRST, SECOND):
+        city.take(city.findings, case, "verify", verifier, {"reason": "属实"})
+    with city.acting(UNITHEAD) as uow:
+        assert city.findings.read(uow, case.id, UNITHEAD).facts
+        assert queries.pleas(city.findings, uow, case.id, UNITHEAD) == []
+    with pytest.raises(Refusal):
+        city.findings.refuse_reader(officer("far", "UNITHEAD", unit=DISTRICT, units=frozenset()), city.again(case))
 
 
 def test_the_database_itself_refuses_a_weight_above_the_base(city: City) -> None:

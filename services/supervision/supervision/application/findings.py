@@ -8,26 +8,45 @@ from sqlalchemy import ColumnElement, and_, false, not_, or_, select, true
 
 from citybus.cases import Action, Actor, Cases, Reach, Step
 from citybus.cases.perform import SYSTEM
+from citybus.errors import Refusal
 from citybus.freshness import require_fresh
 from citybus.ids import new_id
 from citybus.unit_of_work import UnitOfWork
 from supervision.application.inspections import OFFICERS
 from supervision.application.rulebook import Rulebook
 from supervision.application.transfer_signal import transfer_signal
-from supervision.domain.finding import FINDING, FindingFacts, Inspected, scope, weight_key
+from supervision.domain.finding import COUNTS, FINDING, FindingFacts, Inspected, scope, weight_key
 from supervision.persistence.models import CadreRow, EvidenceRow, FindingRow, InspectionRow, PleaRow, UnitRow
 from supervision.schemas.published import finding_state
 from supervision.schemas.requests import Attachment, FindingDraft, FindingRevocation, Plea
 from supervision.schemas.responses import FindingView
 
 _PARTY: Final[Mapping[str, Reach]] = {"CADRE": Reach.SELF}
-
+_UNIT: Final[Mapping[str, Reach]] = {"UNITHEAD": Reach.UNIT, "UNITHR": Reach.UNIT}
 
 _OF_PARTIES: Final = "plea"
 
 
 class Findings(Cases):
-    """Findings: each event tells as well who handled the finding so far, for they keep away from what comes of it (X7)."""
+    """Findings: each event tells as well who handled the finding so far, for they keep away from what comes of it (X7).
+
+    A unit reads those that it is to rectify: its own that count.
+    """
+
+    def refuse_reader(self, actor: Actor, case: Any) -> None:
+        """Raise 403 where `actor` may not read `case`."""
+        super().refuse_reader(actor, case)
+        concerned = self.scope(case)
+        in_reach = actor.units is None or concerned.units <= actor.units
+        by_office = in_reach and any(actor.has(role) for role in OFFICERS)
+        by_self = any(actor.has(role) for role in _PARTY) and actor.person in concerned.persons
+        if not by_office and not by_self and case.state not in COUNTS:
+            raise Refusal(
+                "DATA_SCOPE",
+                zh="该事项不在您的数据权限范围内。",
+                en="The case is outside your data scope.",
+                status=403,
+            )
 
     def _record(
         self, uow: UnitOfWork, step: Step, action: Action, source: str | None, firing: str | None = None
@@ -55,7 +74,7 @@ def findings(rulebook: Rulebook, revoked: Callable[[UnitOfWork, Step], None]) ->
         view=FindingView,
         scope=scope,
         visible=visible,
-        readers={**OFFICERS, **_PARTY},
+        readers={**OFFICERS, **_PARTY, **_UNIT},
         forms={
             "create": FindingDraft,
             "revise": FindingDraft,
@@ -128,4 +147,7 @@ def visible(actor: Actor) -> ColumnElement[bool]:
         seen.append(and_(within, or_(disclosed, not_(own))))
     if any(actor.has(role) for role in _PARTY):
         seen.append(and_(disclosed, party))
+    if any(actor.has(role) for role in _UNIT):
+        of_unit = row.unit == actor.unit if actor.unit else false()
+        seen.append(and_(row.state.in_(sorted(COUNTS)), of_unit))
     return or_(false(), *seen)
