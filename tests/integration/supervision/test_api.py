@@ -22,7 +22,7 @@ from citybus.testing.keys import AUDIENCE, ISSUER, FakeIssuer
 from supervision.entrypoints.http import blueprints
 from supervision.entrypoints.problems import PROBLEMS
 from supervision.persistence.models import EvidenceRow, SignalRow
-from tests.support.supervision import BUREAU, DIRECT, DISTRICT, LEAD, OFFICE, PDF, City, rulebook
+from tests.support.supervision import BUREAU, DIRECT, DISTRICT, LEAD, OFFICE, ORG, PDF, City, a_bulletin, rulebook
 
 EVERYWHERE = {"units": "*", "unit": OFFICE}
 OFFICER = {"sub": "officer-1", "roles": ["SUPO"], "scope": EVERYWHERE}
@@ -457,3 +457,21 @@ def test_a_recall_goes_its_way_through_the_api(client: Client, city: City) -> No
     handed = client.post(COMMISSION, f"{path}/to-discipline", {"case_no": "9号"}, If_Match='"5"')
     assert (handed.json["state"], "9号" in handed.text) == ("TRANSFERRED", False)
     assert [text["kind"] for text in client.get(COMMISSION, f"{path}/texts").json["items"]][-1] == "DISCIPLINE_CASE"
+
+
+def test_lists_are_filtered_by_whom_and_what_they_are_about(client: Client, city: City) -> None:
+    mine, other = (
+        client.create("findings", DRAFT | {"responsible": [{"cadre": who, "role": "LEAD"}]}) for who in (LEAD, DIRECT)
+    )
+
+    def listed(path: str) -> set[str]:
+        return {item["id"] for item in client.get(OFFICER, f"{path}&limit=200").json["items"]}
+
+    of_lead = listed(f"/findings?cadre={LEAD}")
+    assert (mine["id"] in of_lead, other["id"] in of_lead) == (True, False)
+    verified = city.verified()
+    assert verified.id in listed(f"/findings?cadre={LEAD}&year={verified.year}")
+    assert listed(f"/findings?cadre={LEAD}&year={verified.year - 1}") == set()
+    bulletins = [city.open(city.bulletins, ORG, a_bulletin(finding.id)) for finding in (verified, city.verified())]
+    assert listed(f"/bulletins?finding={verified.id}") == {bulletins[0].id}
+    assert problem(client.get(OFFICER, "/bulletins?finding=x")) == (400, "VALIDATION")

@@ -1,7 +1,8 @@
 """The routes of a case type: list, read, history, open, and one route per transition, each with its form."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 from apispec import APISpec
@@ -9,6 +10,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from flask import Response, url_for
 from marshmallow import Schema, fields
+from sqlalchemy import ColumnElement
 
 from citybus.cases.forms import Form, History, Option
 from citybus.cases.perform import Cases
@@ -31,10 +33,16 @@ def json_schema(form: type[Schema]) -> dict[str, Any]:
     return found
 
 
-def blueprint(cases: Cases, *, query: type[PageQuery] = PageQuery) -> Blueprint:
+def blueprint(
+    cases: Cases,
+    *,
+    query: type[PageQuery] = PageQuery,
+    matches: Mapping[str, Callable[[Any], ColumnElement[bool]]] = MappingProxyType({}),
+) -> Blueprint:
     """Return the routes of `cases` under `/<collection>`.
 
-    `query` may add filters to the list: each of its fields beside paging is a column of the model that must be equal.
+    `query` may add filters to the list: each of its fields beside paging is a column of the model that must be equal, or
+    has the condition that `matches` says for the value that is sought.
     """
     case_type = cases.case_type
     collection, name = case_type.collection, case_type.kind.replace("-", "_")
@@ -66,8 +74,10 @@ def blueprint(cases: Cases, *, query: type[PageQuery] = PageQuery) -> Blueprint:
         with transaction() as uow:
             statement = cases.listing(caller())
             for field in filters:
-                if sought.get(field) is not None:
-                    statement = statement.where(getattr(cases.model, field) == sought[field])
+                value = sought.get(field)
+                if value is not None:
+                    matching = matches[field](value) if field in matches else getattr(cases.model, field) == value
+                    statement = statement.where(matching)
             found = page(uow.session, statement, (cases.model.id,), limit=sought["limit"], cursor=sought["cursor"])
             uow.audit(f"{case_type.kind}.list", collection, read=sorted(cases.view().fields))
             content = {"items": cases.view(many=True).dump(found.items), "next": found.next}

@@ -23,7 +23,7 @@ from supervision.application.recalls import texts as recall_texts
 from supervision.application.rulebook import Rulebook
 from supervision.application.store_evidence import store_evidence
 from supervision.application.suggest_recalls import suggestions
-from supervision.persistence.models import SignalRow
+from supervision.persistence.models import BulletinRow, FindingRow, SignalRow
 from supervision.schemas.requests import EligibilityQuestion, EligibilityQuestions
 from supervision.schemas.responses import (
     AdjustmentTexts,
@@ -55,6 +55,14 @@ class FindingQuery(PageQuery):
     unit = fields.String()
     type = fields.String()
     severity = fields.Integer()
+    year = fields.Integer(metadata={"description": "认定年度 the year in which it counts"})
+    cadre = fields.String(metadata={"description": "责任人 who is held responsible"})
+
+
+class BulletinQuery(PageQuery):
+    """Filters of the list of bulletins."""
+
+    finding = fields.UUID(metadata={"description": "所涉问题 a finding that it is about"})
 
 
 class SanctionQuery(PageQuery):
@@ -110,8 +118,16 @@ def blueprints(bound: CaseTypes, rulebook: Rulebook) -> tuple[Blueprint, ...]:
     """Return all routes of the service."""
     return (
         blueprint(bound.inspections, query=InspectionQuery),
-        blueprint(bound.findings, query=FindingQuery),
-        blueprint(bound.bulletins),
+        blueprint(
+            bound.findings,
+            query=FindingQuery,
+            matches={"cadre": lambda cadre: FindingRow.responsible.contains([{"cadre": cadre}])},
+        ),
+        blueprint(
+            bound.bulletins,
+            query=BulletinQuery,
+            matches={"finding": lambda finding: BulletinRow.findings.contains([str(finding)])},
+        ),
         blueprint(bound.recalls, query=RecallQuery),
         blueprint(bound.training_classes),
         blueprint(bound.measures, query=MeasureQuery),
