@@ -239,6 +239,22 @@ def test_an_excellent_grade_is_publicised_and_an_objection_leads_back(year: Year
     assert refused(year, case, "publicize").code == "PUBLICITY_NOT_NEEDED"
 
 
+def test_a_wrong_score_is_mended_until_the_grade_is_decided(year: Year, case: Any) -> None:
+    wrong = year.proposed(case, 8)
+    assert wrong.proposed_grade == "INCOMPETENT"
+    form = {"ballot": wrong.ballot_id, "scores": {"ACHIEVEMENT": Decimal(80), "LEADER": Decimal(80)}}
+    assert refused(year, case, "re_evaluate", **form).code == "REASON_MISSING"
+    assert refused(year, case, "re_evaluate", ballot=wrong.ballot_id, reason="录入有误").code == "SCORES_MISSING"
+    mended = year.take(case, "re_evaluate", **form, reason="录入有误，应为 80 分")
+    assert (mended.state, mended.composite, mended.proposed_grade, mended.cutoff_on) == ("EVALUATED", None, None, None)
+    year.take(case, "verify")
+    assert year.take(case, "propose").proposed_grade == "COMPETENT"
+    both = officer("assessor", "COMM", unit="4202-101")
+    assert refused(year, case, "approve", both).code == "AVOIDANCE"
+    year.take(case, "approve", COMMITTEE)
+    assert refused(year, case, "re_evaluate", **form, reason="录入有误").code == "INVALID_TRANSITION"
+
+
 def test_publicity_ends_when_the_grade_falls(year: Year, case: Any) -> None:
     year.take(year.proposed(case, 95), "publicize")
     bind(year, case.cadre, f"measure/{some_id()}", Wanted(YEAR, Kind.CAP, "ADMONITION", Grade.COMPETENT))

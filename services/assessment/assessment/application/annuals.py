@@ -107,6 +107,7 @@ def annuals(rulebook: Rulebook, schemes: Cases, quotas: Cases) -> Cases:
             "create": AnnualOpening,
             "self_report": AnnualReport,
             "evaluate": AnnualEvaluation,
+            "re_evaluate": AnnualEvaluation,
             "propose": AnnualProposal,
             "make_up": AnnualMakeUp,
             "approve": AnnualDecision,
@@ -128,7 +129,7 @@ def annuals(rulebook: Rulebook, schemes: Cases, quotas: Cases) -> Cases:
 
 def _facts(uow: UnitOfWork, case: AnnualRow, action: str, form: Mapping[str, Any]) -> AnnualFacts:
     match action:
-        case "evaluate":
+        case "evaluate" | "re_evaluate":
             return AnnualFacts(scheme=_scheme(uow, case), limits=limits_on(uow, case), **_evaluated(uow, case, form))
         case "verify":
             return AnnualFacts(record=_record(uow, case))

@@ -159,6 +159,7 @@ class AnnualMachine(StateMachine):
 
     self_report = OPEN.to(SELF_REPORTED)
     evaluate = SELF_REPORTED.to(EVALUATED)
+    re_evaluate = EVALUATED.to(EVALUATED) | VERIFIED.to(EVALUATED) | PROPOSED.to(EVALUATED)
     verify = EVALUATED.to(VERIFIED)
     propose = VERIFIED.to(PROPOSED) | PROPOSED.to(PROPOSED)
     recompute = PROPOSED.to(PROPOSED) | PUBLICIZED.to(PUBLICIZED)
@@ -345,6 +346,18 @@ def evaluate(step: Step) -> None:
         )
     case.ballot_id, case.ballot_flagged = ballot.id, ballot.flagged
     case.scores = _scores(step, ballot)
+
+
+def evaluate_anew(step: Step) -> None:
+    """Score every dimension once more where something was entered wrongly: what came of it is void, and is done anew.
+
+    Raises as `evaluate` does.
+    """
+    case: Annual = step.case
+    evaluate(step)
+    case.cutoff_on = case.composite = case.band = case.engine_grade = case.quota_id = None
+    case.proposed_grade = case.proposed_status = None
+    case.limits, case.notes = [], []
 
 
 def _valid_ballot(step: Step) -> BallotResult:
@@ -795,6 +808,15 @@ ANNUAL: Final = CaseType(
         "evaluate": Action(
             zh="测评", en="evaluate", allow=_ASSESSORS, guards=(plain,), effect=evaluate, **_event("evaluated")
         ),
+        "re_evaluate": Action(
+            zh="重新测评",
+            en="evaluate anew",
+            allow=_ASSESSORS,
+            guards=(plain,),
+            effect=evaluate_anew,
+            reason=True,
+            **_event("evaluated"),
+        ),
         "verify": Action(
             zh="核实",
             en="verify",
@@ -839,7 +861,7 @@ ANNUAL: Final = CaseType(
             guards=(plain, no_open_case, publicity_over, groups_first),
             effect=approve,
             arms=(_FEEDBACK,),
-            not_after=("evaluate", "verify", "propose", "make_up"),
+            not_after=("evaluate", "re_evaluate", "verify", "propose", "make_up"),
             **_event("approved"),
         ),
         "suspend": Action(
