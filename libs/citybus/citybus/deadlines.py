@@ -6,7 +6,7 @@ a person who acts in time and the timer never wait for each other in a ring; one
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -128,7 +128,7 @@ def arm_period(
 ) -> datetime:
     """Arm the deadline at the end of `period` after `start`, people being warned `warn` before; return when it is due.
 
-    How it was computed is kept with it, so that `recompute` can move it once provisional holidays are published.
+    How it was computed is kept with it, so that it can be moved once provisional holidays are published.
     """
     due_at = period.due(start)
     arm(
@@ -314,27 +314,37 @@ def provisional(session: Session) -> list[Deadline]:
     return [_deadline(row) for row in rows]
 
 
-def recompute(session: Session, calendar: Calendar) -> list[Deadline]:
-    """Compute the provisional deadlines anew by `calendar`, in the session's transaction; return those that moved.
+def recomputed(deadline: Deadline, calendar: Calendar) -> Deadline:
+    """Return a provisional deadline as `calendar` has it: later, where that is what the published holidays make of it.
 
-    A deadline that was warned of stays so. The returned ones are as they were before.
+    It never comes earlier than people were told. One that moves is armed anew, so that they are warned of the new day.
     """
-    moved = []
-    for deadline in provisional(session):
-        basis = deadline.data["computed"]
-        period = Duration.parse(basis["period"], calendar)
-        start = _moment(basis["start"])
-        warn = None if basis["warn"] is None else Duration.parse(basis["warn"], calendar)
-        due_at = period.due(start)
-        warn_at = None if warn is None else warn.before(due_at)
-        if (due_at, warn_at) != (deadline.due_at, deadline.warn_at):
-            moved.append(deadline)
-        session.execute(
-            update(deadlines)
-            .where(deadlines.c.id == deadline.id, deadlines.c.state.in_(OPEN))
-            .values(due_at=due_at, warn_at=warn_at, data={**deadline.data, **_basis(period, start, warn)})
-        )
-    return moved
+    basis = deadline.data["computed"]
+    period = Duration.parse(basis["period"], calendar)
+    start = _moment(basis["start"])
+    warn = None if basis["warn"] is None else Duration.parse(basis["warn"], calendar)
+    found = replace(deadline, data={**deadline.data, **_basis(period, start, warn)})
+    due_at = period.due(start)
+    if due_at <= deadline.due_at:
+        return found
+    return replace(found, due_at=due_at, warn_at=None if warn is None else warn.before(due_at), state="ARMED")
+
+
+def move(session: Session, before: Deadline, after: Deadline) -> bool:
+    """Put `after` in the place of `before`. Return False where the deadline is not as it was any more."""
+    values: dict[str, Any] = {
+        "due_at": after.due_at,
+        "warn_at": after.warn_at,
+        "state": after.state,
+        "data": dict(after.data),
+    }
+    # Who has claimed it for the old time finds it changed.
+    values |= {"claimed_until": None, "attempts": 0, "last_error": None}
+    as_it_was = deadlines.c.due_at == before.due_at, deadlines.c.state == before.state
+    moved = session.execute(
+        update(deadlines).where(deadlines.c.id == before.id, *as_it_was).values(values).returning(deadlines.c.id)
+    ).all()
+    return bool(moved)
 
 
 def _basis(period: Duration, start: date | datetime, warn: Duration | None) -> dict[str, Any]:

@@ -124,9 +124,10 @@ class Rules(Mapping[str, Any]):
 
 
 class RulePacks:
-    """All packs that were loaded, of every city and time."""
+    """All packs that were loaded, of every city and time, and the calendar by which their durations count."""
 
-    def __init__(self, rules: Iterable[Rule]) -> None:
+    def __init__(self, rules: Iterable[Rule], calendar: Calendar = PUBLISHED) -> None:
+        self.calendar = calendar
         self.rules = tuple(rules)
         self.packs = tuple(
             sorted({rule.pack for rule in self.rules}, key=lambda pack: (pack.code, pack.valid_from, pack.version))
@@ -153,7 +154,7 @@ class RulePacks:
         problems.extend(_conflicts(rules))
         if problems:
             raise RulePackError(problems)
-        return cls(rules)
+        return cls(rules, calendar)
 
     def at(self, on: date, city: str) -> Rules:
         """Return the rules in force on day `on` in `city`: local over national, then the newest `valid_from`."""

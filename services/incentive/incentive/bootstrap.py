@@ -59,6 +59,6 @@ def build(settings: ServingSettings) -> Service:
         # Imported here alone: Nameko and eventlet belong to the worker's process.
         from incentive.entrypoints.worker import worker
 
-        return worker(bound, settings.deadline_seconds)
+        return worker(bound, rulebook.packs.calendar, settings.deadline_seconds)
 
     return Service(engine=engine, units=units, api=api, worker=worker)

@@ -1,7 +1,6 @@
 """Deadlines: each takes effect once, whoever fires it, and a failing one holds up no other."""
 
 import threading
-from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -253,26 +252,62 @@ def test_period_is_armed_with_how_it_was_computed(mechanism: Mechanism) -> None:
     }  # fmt: skip
 
 
-def test_provisional_deadlines_move_when_holidays_are_published(mechanism: Mechanism) -> None:
-    year = _LAST_YEAR + 1
-    start = date(year, 6, 7)
+def provisional(mechanism: Mechanism, start: date | datetime, warn: str | None = None) -> Deadline:
+    """Arm "5 WD" from a day whose official holidays are not published, and return the deadline."""
     with mechanism.session() as session:
-        before: Mapping[str, datetime] = {
-            ref: deadlines.arm_period(
-                session, "plea", ref, Duration.parse("5 WD"), begin, warn=warn, correlation_id="c-1"
-            )
-            for ref, begin, warn in (
-                ("finding/1", start, Duration.parse("1 WD")),
-                ("finding/2", datetime(year, 8, 2, 9, tzinfo=ZONE), None),
-            )
-        }
-        assert [deadline.ref for deadline in deadlines.provisional(session)] == ["finding/1", "finding/2"]
-    day_off = next(d for n in range(1, 4) if (d := start + timedelta(days=n)).weekday() < 5)
-    own = Calendar([HolidayTable(year, frozenset({day_off}), frozenset(), "notice")])
+        deadlines.arm_period(
+            session,
+            "plea",
+            "finding/1",
+            Duration.parse("5 WD"),
+            start,
+            warn=Duration.parse(warn) if warn else None,
+            correlation_id="c-1",
+        )
+        (armed,) = deadlines.provisional(session)
+        return armed
+
+
+def published(day_off: date | None = None, extra_workday: date | None = None) -> Calendar:
+    off, on = (frozenset({day} if day else ()) for day in (day_off, extra_workday))
+    return Calendar([HolidayTable(UNSURE, off, on, "notice")])
+
+
+UNSURE = _LAST_YEAR + 1
+MONDAY = next(day for n in range(7) if (day := date(UNSURE, 6, 7) + timedelta(days=n)).weekday() == 0)
+
+
+def test_a_provisional_deadline_comes_later_when_a_holiday_is_published(mechanism: Mechanism) -> None:
+    before = provisional(mechanism, MONDAY, "1 WD")
+    after = deadlines.recomputed(before, published(day_off=MONDAY + timedelta(days=2)))
+    assert (after.due_at - before.due_at, after.state) == (timedelta(days=1), "ARMED")
+    assert after.warn_at is not None
+    assert after.warn_at > (before.warn_at or after.warn_at)
     with mechanism.session() as session:
-        moved = deadlines.recompute(session, own)
-        assert [(deadline.ref, deadline.due_at) for deadline in moved] == [("finding/1", before["finding/1"])]
+        assert deadlines.move(session, before, after)
+        assert not deadlines.move(session, before, after)
         assert deadlines.provisional(session) == []
-        due = {row.ref: row.due_at for row in session.execute(text("SELECT ref, due_at FROM deadlines"))}
-    assert due["finding/1"] > before["finding/1"]
-    assert due["finding/2"] == before["finding/2"]
+        due = session.execute(text("SELECT due_at FROM deadlines")).scalar_one()
+    assert due == after.due_at
+
+
+def test_it_never_comes_earlier_than_people_were_told(mechanism: Mechanism) -> None:
+    before = provisional(mechanism, MONDAY)
+    after = deadlines.recomputed(before, published(extra_workday=MONDAY + timedelta(days=5)))
+    assert (after.due_at, after.warn_at, after.state) == (before.due_at, before.warn_at, before.state)
+    assert not after.data["calendar_provisional"]
+
+
+def test_who_claimed_it_for_the_old_time_does_not_fire_one_that_moved(mechanism: Mechanism) -> None:
+    before = provisional(mechanism, MONDAY)
+    mechanism.clock.set(before.due_at)
+    after = deadlines.recomputed(before, published(day_off=MONDAY + timedelta(days=2)))
+
+    def moved_meanwhile(uow: UnitOfWork, deadline: Deadline) -> None:
+        with mechanism.session() as session:
+            assert deadlines.move(session, before, after)
+
+    tally = deadlines.fire_due(mechanism.units, {"plea": Handler(fire=moved_meanwhile)})
+    assert (tally.fired, tally.skipped) == (0, 1)
+    with mechanism.session() as session:
+        assert session.execute(text("SELECT state FROM deadlines")).scalar_one() == "ARMED"

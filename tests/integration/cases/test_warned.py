@@ -1,16 +1,20 @@
 """Deadlines that people are warned of are told beside the events of the work: armed, satisfied in time or late, fired."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from chinese_calendar import constants
+from sqlalchemy import select, update
 
 from citybus import tables
+from citybus.calendar import Calendar, HolidayTable
 from citybus.cases import Cases, timers
-from citybus.deadlines import fire_due
+from citybus.clock import ZONE
+from citybus.deadlines import Deadline, fire_due, last
 from citybus.envelope import Event
+from citybus.ids import new_id
 from citybus.unit_of_work import Units
 from tests.integration.cases.test_cases import BOARD, CLERK, OTHER, acting, cases, opened, sessions, taken, units
 
@@ -87,3 +91,49 @@ def test_one_that_only_warns_is_settled_by_the_step_it_waits_for_however_late(
     assert (settled.type, settled.data["state"]) == ("toy.deadline.settled.v1", "SATISFIED")
     assert settled.data["deadline"] == armed.data["deadline"]
     assert settled.data["offices"] == ["BOARD"]
+
+
+# ---- holidays that are published later
+
+
+UNSURE = max(constants.holidays).year + 1
+MONDAY = next(day for n in range(7) if (day := date(UNSURE, 6, 7) + timedelta(days=n)).weekday() == 0)
+A_DAY_OFF = Calendar([HolidayTable(UNSURE, frozenset({MONDAY + timedelta(days=2)}), frozenset(), "notice")])
+
+
+def at_a_time_not_sure(units: Units, cases: Cases) -> tuple[Any, Deadline]:
+    """Return a permit whose time to appeal was reckoned with days that nobody knew yet, and its deadline."""
+    units.clock.advance(datetime.combine(MONDAY, time(9), ZONE) - units.clock.now())
+    case, _ = approved(units, cases)
+    with units.sessions() as session:
+        return case, last(session, "permit.expiry", f"permit/{case.id}")
+
+
+def test_a_deadline_that_published_holidays_make_later_is_told_anew_once(units: Units, cases: Cases) -> None:
+    case, before = at_a_time_not_sure(units, cases)
+    assert timers.follow_calendar(units, (cases,), Calendar()) == 0
+    moved = [timers.follow_calendar(units, (cases,), A_DAY_OFF) for _ in range(2)]
+    assert moved == [1, 0]
+    first, again = told(units, case)
+    assert (first.type, again.type) == ("toy.deadline.armed.v1", "toy.deadline.armed.v1")
+    assert (again.subject, again.data["state"]) == (first.subject, "ARMED")
+    assert datetime.fromisoformat(again.data["due_at"]) - before.due_at == timedelta(days=1)
+    units.clock.advance(before.due_at - units.clock.now())
+    fire_due(units, timers.handlers((cases,)))
+    with acting(units, CLERK) as uow:
+        assert uow.session.get_one(type(case), case.id).state == "APPROVED"
+
+
+def test_one_that_fails_to_move_holds_up_no_other(units: Units, cases: Cases) -> None:
+    _, lost = at_a_time_not_sure(units, cases)
+    _, kept = at_a_time_not_sure(units, cases)
+    with units.sessions() as session:
+        session.execute(
+            update(tables.deadlines)
+            .where(tables.deadlines.c.id == lost.id)
+            .values(ref=f"permit/{new_id()}", due_at=lost.due_at - timedelta(minutes=1))
+        )
+        session.commit()
+    assert timers.follow_calendar(units, (cases,), A_DAY_OFF) == 1
+    with units.sessions() as session:
+        assert last(session, kept.kind, kept.ref).due_at == kept.due_at + timedelta(days=1)

@@ -302,7 +302,13 @@ def test_what_a_revoked_case_still_awaited_it_awaits_no_more(city: City) -> None
     }
     plan = city.correction(case)
     table = tables.deadlines
-    assert [row.state for row in city.rows(table, table.c.ref == f"correction/{plan.id}")] == ["CANCELLED"]
+    (deadline,) = city.rows(table, table.c.ref == f"correction/{plan.id}")
+    assert deadline.state == "CANCELLED"
+    told = city.outbox(f"deadline/{deadline.id}")
+    assert [(event.type, event.data["state"]) for event in told] == [
+        ("incentive.deadline.armed.v1", "ARMED"),
+        ("incentive.deadline.settled.v1", "CANCELLED"),
+    ]
 
 
 # ---- what rests on the finding elsewhere

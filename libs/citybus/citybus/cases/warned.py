@@ -31,7 +31,7 @@ def tell_armed(uow: UnitOfWork, cases: "Cases", case: Any, arm: Arm) -> None:
 
 
 def tell_settled(uow: UnitOfWork, cases: "Cases", case: Any, kind: str) -> None:
-    """Publish that a deadline is over, where people were to be warned of it: satisfied, or fired."""
+    """Publish that a deadline is over, where people were to be warned of it: satisfied, cancelled, or fired."""
     arm = next(arms_of(cases.case_type, kind), None)
     if arm is not None:
         _tell(uow, cases, case, arm, "settled")
@@ -44,6 +44,12 @@ def satisfied(uow: UnitOfWork, cases: "Cases", case: Any, kind: str) -> None:
     if not done and any(arm.then is None for arm in arms_of(cases.case_type, kind)):
         done = deadlines.settle_late(uow.session, kind, ref)
     if done:
+        tell_settled(uow, cases, case, kind)
+
+
+def cancelled(uow: UnitOfWork, cases: "Cases", case: Any, kind: str) -> None:
+    """Cancel the open deadline `kind` of a case because its ground fell away, and tell so."""
+    if deadlines.cancel(uow.session, kind, cases.case_type.subject(case)):
         tell_settled(uow, cases, case, kind)
 
 

@@ -5,13 +5,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, false, or_, select, true
 
-from citybus import deadlines
 from citybus.actor import Actor
-from citybus.cases import Cases, Reach, Step
+from citybus.cases import Cases, Reach, Step, warned
 from citybus.cases.perform import system_actor
 from citybus.unit_of_work import UnitOfWork
 from incentive.application.rulebook import Rulebook
-from incentive.domain.correction import CORRECTION, OFFICERS, OWNERS, CorrectionFacts, scope
+from incentive.domain.correction import CORRECTION, DUE, OFFICERS, OWNERS, CorrectionFacts, scope
 from incentive.domain.decision import eases
 from incentive.persistence.models import CorrectionRow, UploadRow
 from incentive.schemas.published import correction_state
@@ -56,11 +55,10 @@ def open_correction(plans: Cases, uow: UnitOfWork, step: Step) -> None:
         plans.open(uow, system_actor("incentive"), form)
 
 
-def give_up_correction(uow: UnitOfWork, step: Step) -> None:
+def give_up_correction(plans: Cases, uow: UnitOfWork, step: Step) -> None:
     """Warn nobody of a plan whose tolerance was revoked."""
-    found = select(CorrectionRow.id).where(CorrectionRow.tolerance_id == step.case.id)
-    for correction in uow.session.scalars(found):
-        deadlines.cancel(uow.session, "correction.due", f"correction/{correction}")
+    for plan in uow.session.scalars(select(CorrectionRow).where(CorrectionRow.tolerance_id == step.case.id)):
+        warned.cancelled(uow, plans, plan, DUE)
 
 
 def _facts(uow: UnitOfWork, case: CorrectionRow, action: str, form: Mapping[str, Any]) -> CorrectionFacts:

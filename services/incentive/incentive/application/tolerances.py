@@ -59,7 +59,7 @@ def tolerances(rulebook: Rulebook, plans: Cases) -> Cases:
 
     def revoked(uow: UnitOfWork, step: Step) -> None:
         open_reversal(uow, step)
-        give_up_correction(uow, step)
+        give_up_correction(plans, uow, step)
 
     bound = Cases(
         case_type=TOLERANCE,

@@ -18,7 +18,7 @@ from incentive.domain.texts import plain_texts
 
 OFFICERS: Final[Mapping[str, Reach]] = {"ORG.supervise": Reach.OFFICE, "SUPO": Reach.OFFICE, "DISC": Reach.OFFICE}
 OWNERS: Final[Mapping[str, Reach]] = {"UNITHEAD": Reach.UNIT, "UNITHR": Reach.UNIT}
-_DUE: Final = "correction.due"
+DUE: Final = "correction.due"
 _EVENT: Final = "incentive.correction.{}.v1"
 
 
@@ -139,7 +139,7 @@ CORRECTION: Final = CaseType(
         effect=open_plan,
         event=_EVENT.format("opened"),
         mandatory=False,
-        arms=(Arm(_DUE, "correction.period", then="fall_due", warn="deadline.warning"),),
+        arms=(Arm(DUE, "correction.period", then="fall_due", warn="deadline.warning"),),
     ),
     actions={
         "plan": Action(
@@ -147,7 +147,7 @@ CORRECTION: Final = CaseType(
         ),
         "prove": Action(zh="提交证明材料", en="prove what was done", allow=OWNERS, guards=(plain_texts,), effect=prove),
         "fall_due": Action(
-            zh="逾期", en="fall overdue", event=_EVENT.format("overdue"), mandatory=False, closes=(_DUE,)
+            zh="逾期", en="fall overdue", event=_EVENT.format("overdue"), mandatory=False, closes=(DUE,)
         ),
         "accept": Action(
             zh="认定完成",
@@ -157,7 +157,7 @@ CORRECTION: Final = CaseType(
             effect=accept,
             event=_EVENT.format("done"),
             mandatory=False,
-            closes=(_DUE,),
+            closes=(DUE,),
             reason=True,
         ),
     },

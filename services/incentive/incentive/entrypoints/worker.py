@@ -3,14 +3,15 @@
 from typing import Any
 
 from citybus import deadlines
-from citybus.cases.timers import handlers
+from citybus.calendar import Calendar
+from citybus.cases.timers import follow_calendar, handlers
 from citybus.freshness import send_heartbeat
 from citybus.nameko_ext import consume, every, units_of_work
 from incentive.application.case_types import CaseTypes
 from incentive.entrypoints.events import subscriptions
 
 
-def worker(bound: CaseTypes, deadline_seconds: float) -> type:
+def worker(bound: CaseTypes, calendar: Calendar, deadline_seconds: float) -> type:
     """Return the Nameko service of the worker process, which looks for due deadlines every `deadline_seconds`."""
     queues = subscriptions(bound)
     on_time = handlers(bound)
@@ -36,6 +37,10 @@ def worker(bound: CaseTypes, deadline_seconds: float) -> type:
         @every(seconds=deadline_seconds)
         def fire_deadlines(self) -> None:
             deadlines.fire_due(self.units, on_time)
+
+        @every(seconds=60)
+        def follow_calendar(self) -> None:
+            follow_calendar(self.units, bound, calendar)
 
         @every(seconds=15)
         def send_heartbeat(self) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from citybus import deadlines
 from citybus.cases import Cases
-from citybus.cases.timers import handlers
+from citybus.cases.timers import follow_calendar, handlers
 from citybus.freshness import send_heartbeat
 from citybus.nameko_ext import consume, every, units_of_work
 from notification.application.catalogue import Catalogue
@@ -24,7 +24,8 @@ def worker(
 ) -> type:
     """Return the Nameko service of the worker process, which looks for due deadlines every `deadline_seconds`."""
     queues = queues_of(deliveries, publications, watched, catalogue, rulebook)
-    on_time = handlers((deliveries, subscriptions, publications, watched))
+    bound = (deliveries, subscriptions, publications, watched)
+    on_time = handlers(bound)
 
     class Worker:
         """The queues and the timers of notification."""
@@ -55,6 +56,10 @@ def worker(
         @every(seconds=5)
         def dispatch_queued(self) -> None:
             dispatch_queued(deliveries, self.units)
+
+        @every(seconds=60)
+        def follow_calendar(self) -> None:
+            follow_calendar(self.units, bound, rulebook.packs.calendar)
 
         @every(seconds=15)
         def send_heartbeat(self) -> None:

@@ -3,7 +3,8 @@
 from typing import Any
 
 from citybus import deadlines
-from citybus.cases.timers import handlers
+from citybus.calendar import Calendar
+from citybus.cases.timers import follow_calendar, handlers
 from citybus.freshness import send_heartbeat
 from citybus.nameko_ext import consume, every, units_of_work
 from supervision.application.case_types import CaseTypes
@@ -11,7 +12,7 @@ from supervision.application.publish_bulletin import on_time as on_publication_t
 from supervision.entrypoints.events import subscriptions
 
 
-def worker(bound: CaseTypes, deadline_seconds: float) -> type:
+def worker(bound: CaseTypes, calendar: Calendar, deadline_seconds: float) -> type:
     """Return the Nameko service of the worker process, which looks for due deadlines every `deadline_seconds`."""
     queues = subscriptions(bound)
     on_time = {**handlers(bound), **on_publication_time(bound.bulletins)}
@@ -37,6 +38,10 @@ def worker(bound: CaseTypes, deadline_seconds: float) -> type:
         @every(seconds=deadline_seconds)
         def fire_deadlines(self) -> None:
             deadlines.fire_due(self.units, on_time)
+
+        @every(seconds=60)
+        def follow_calendar(self) -> None:
+            follow_calendar(self.units, bound, calendar)
 
         @every(seconds=15)
         def send_heartbeat(self) -> None:
