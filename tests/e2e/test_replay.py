@@ -14,7 +14,18 @@ from dandang.local.state import PROJECT
 from dandang.reconcile import reconcile
 from tests.e2e.conftest import City
 from tests.support.postgres import Postgres
-from tests.support.replay import SERVICES, Outcome, Place, Recorded, places, projections, recorded, replay
+from tests.support.replay import (
+    SERVICES,
+    Outcome,
+    Place,
+    Recorded,
+    assert_fresh_are_those_of_the_city,
+    assert_same,
+    kept,
+    places,
+    recorded,
+    replay,
+)
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.timeout(1200)
@@ -54,15 +65,8 @@ def connection(city: City, service: str) -> Connection:
 
 def test_fresh_projections_are_those_of_the_city(city: City, replayed: Replayed) -> None:
     assert len(replayed.events) > 2000
-    subjects = {event.id: event.subject.partition("/")[2] for event in replayed.events}
-    for service, tables in replayed.in_order.rows.items():
-        assert len(tables) > 1, service
-        # What an event says is known only together with what it does, and there are no cases to do it to.
-        aside = {subjects[event] for queue, event, _ in replayed.in_order.parked if queue.startswith(f"{service}.")}
-        with connection(city, service) as live:
-            for table, rows in projections(live, list(tables), aside).items():
-                known = {row for row in tables[table] if not any(each in row for each in aside)}
-                assert rows == known, f"{service}.{table}"
+    live = kept(lambda service: connection(city, service))
+    assert_fresh_are_those_of_the_city(replayed.in_order, replayed.events, live)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -77,11 +81,3 @@ def test_control_one_that_is_lost_shows(replayed: Replayed) -> None:
     left = [event for event in replayed.events if event is not lost]
     with pytest.raises(AssertionError):
         assert_same(replay(replayed.into, left, TOPOLOGY), replayed.in_order)
-
-
-def assert_same(found: Outcome, wanted: Outcome) -> None:
-    """Compare what two replays left, table by table."""
-    for service in SERVICES:
-        assert found.digests[service] == wanted.digests[service], service
-    assert found.parked == wanted.parked
-    assert found.waiting == wanted.waiting

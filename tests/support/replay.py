@@ -10,6 +10,7 @@ put aside in any order, and for the same reason.
 import heapq
 import json
 import random
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -48,6 +49,9 @@ from tests.support import incentive as encouraging
 from tests.support import notification as notifying
 from tests.support import supervision as supervising
 from tests.support.postgres import Postgres, ServiceDatabase
+
+Rows = dict[str, dict[str, set[str]]]
+"""Service → table → rows as JSON texts."""
 
 SERVICES: Final = ("assessment", "supervision", "incentive", "notification")
 MODELS: Final[Mapping[str, Any]] = {
@@ -115,8 +119,7 @@ class Place:
     @property
     def cases(self) -> frozenset[str]:
         """The tables of cases."""
-        mapped = (mapper.class_ for mapper in MODELS[self.service].registry.mappers)
-        return frozenset(row.__tablename__ for row in mapped if issubclass(row, CaseColumns))
+        return cases_of(self.service)
 
     def empty(self) -> None:
         """Forget everything but the audit trail, which nothing is read from and nothing can be taken from."""
@@ -150,7 +153,13 @@ class Outcome:
     digests: dict[str, dict[str, str]] = field(default_factory=dict)
     parked: set[tuple[str, str, str]] = field(default_factory=set)
     waiting: set[tuple[str, str]] = field(default_factory=set)
-    rows: dict[str, dict[str, set[str]]] = field(default_factory=dict)
+    rows: Rows = field(default_factory=dict)
+
+
+def cases_of(service: str) -> frozenset[str]:
+    """Return the names of a service's tables of cases."""
+    mapped = (mapper.class_ for mapper in MODELS[service].registry.mappers)
+    return frozenset(row.__tablename__ for row in mapped if issubclass(row, CaseColumns))
 
 
 def recorded(connect: Callable[[str], Connection]) -> list[Recorded]:
@@ -230,11 +239,8 @@ def filled(place: Place, connection: Connection) -> list[str]:
     return [table for table in own if connection.execute(text(f"SELECT EXISTS (SELECT FROM {table})")).scalar_one()]
 
 
-def projections(connection: Connection, names: Collection[str], aside: Collection[str] = ()) -> dict[str, set[str]]:
-    """Return the rows of tables as JSON texts, without instants and versions; of what is kept in versions the last.
-
-    Rows that name one of `aside`, ids of subjects, are left out.
-    """
+def projections(connection: Connection, names: Collection[str]) -> dict[str, set[str]]:
+    """Return the rows of tables as JSON texts, without instants and versions; of what is kept in versions the last."""
     found = {}
     for name in names:
         columns = [each for each in connection.execute(_SAID, {"table": name}).scalars() if each not in _LEFT_OUT]
@@ -244,9 +250,45 @@ def projections(connection: Connection, names: Collection[str], aside: Collectio
         rows = connection.execute(
             text(f"SELECT row_to_json(said) FROM (SELECT {listed} FROM {name} WHERE {only}) AS said")
         )
-        said = {json.dumps(row, sort_keys=True, ensure_ascii=False) for row in rows.scalars()}
-        found[name] = {row for row in said if not any(each in row for each in aside)}
+        found[name] = {json.dumps(row, sort_keys=True, ensure_ascii=False) for row in rows.scalars()}
     return found
+
+
+def kept(connect: Callable[[str], Connection]) -> Rows:
+    """Return the rows of all tables of a city but those of cases. `connect` opens a connection to a service's database."""
+    found = {}
+    for service in SERVICES:
+        own = set(MODELS[service].metadata.tables) - cases_of(service)
+        with connect(service) as connection:
+            found[service] = projections(connection, sorted(own))
+    return found
+
+
+def assert_fresh_are_those_of_the_city(outcome: Outcome, events: Sequence[Recorded], city: Rows) -> None:
+    """Compare the projections that a replay of `events` in order has filled with those that the city has `kept`."""
+    subjects = {event.id: event.subject.partition("/")[2] for event in events}
+    for service, tables_ in outcome.rows.items():
+        assert len(tables_) > 1, service
+        # What an event says is known only together with what it does, and there are no cases to do it to.
+        aside = {subjects[event] for queue, event, _ in outcome.parked if queue.startswith(f"{service}.")}
+        for table, rows in tables_.items():
+            assert beside(rows, aside) == beside(city[service][table], aside), f"{service}.{table}"
+
+
+def beside(rows: Collection[str], aside: Collection[str]) -> set[str]:
+    """Return those of `rows` that name none of `aside`, ids of subjects."""
+    if not aside:
+        return set(rows)
+    named = re.compile("|".join(map(re.escape, aside)))
+    return {row for row in rows if not named.search(row)}
+
+
+def assert_same(found: Outcome, wanted: Outcome) -> None:
+    """Compare what two replays left, table by table."""
+    for service in SERVICES:
+        assert found.digests[service] == wanted.digests[service], service
+    assert found.parked == wanted.parked
+    assert found.waiting == wanted.waiting
 
 
 def _subscriptions() -> dict[str, Mapping[str, Subscription]]:

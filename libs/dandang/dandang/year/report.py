@@ -69,7 +69,7 @@ class Grade:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Whom a story happened to, what became of it in words, how it went, and the grade of the year where there is one."""
+    """Whom a story happened to, or which unit; what became of it in words, how it went, the grade of the year if any."""
 
     name: str
     zh: str
@@ -100,11 +100,14 @@ class Report:
         self.annuals = list(self._pages("assessment", "/annuals", year=year))
         self._annual_of = {each["cadre"]: each["id"] for each in self.annuals if each["cadre"]}
         self._names = _names(everybody)
+        self._units = {unit.code: unit.name for unit in cast.city().units}
 
     def story(self, protagonist: Protagonist) -> Told:
         """Return how a protagonist's year went: their cases, and the annual assessment of whom they are about."""
         cases = list(protagonist.cases)
-        whom = next(filter(None, (self._whom(case, reader) for case, reader in cases)), None)
+        contents = [self._content(case, reader) for case, reader in cases]
+        whom = next(filter(None, map(self._whom, contents)), None)
+        unit = next(filter(None, (self._units.get(str(content.get("unit"))) for content in contents)), None)
         if whom is not None and (annual := self._annual_of.get(whom.cadre)):
             case = Case("assessment", "annuals", annual)
             if all(each.id != annual for each, _ in cases):
@@ -112,7 +115,8 @@ class Report:
         entries = [entry for case, reader in cases for entry in self._entries(case, reader)]
         ordered = tuple(sorted(entries, key=lambda entry: entry.at))
         graded = next((self._grade(case) for case, _ in cases if case.collection == "annuals"), None)
-        return Told(protagonist.name, protagonist.zh, protagonist.en, label(whom) if whom else None, ordered, graded)
+        called = label(whom) if whom else unit
+        return Told(protagonist.name, protagonist.zh, protagonist.en, called, ordered, graded)
 
     def pools(self) -> list[Pool]:
         """Return the grades of the year by pool, beside the quotas."""
@@ -132,8 +136,11 @@ class Report:
         reasons = tuple(dict.fromkeys(each["reason_code"] for each in found["constraints"]))
         return Grade(found["grade"] or NO_GRADE, found["composite"], found["deduction"]["points"], reasons)
 
-    def _whom(self, case: Case, reader: Person) -> Member | None:
-        content = patiently(lambda: self.api.get(reader, case.service, case.path)).content
+    def _content(self, case: Case, reader: Person) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = patiently(lambda: self.api.get(reader, case.service, case.path)).content
+        return found
+
+    def _whom(self, content: Mapping[str, Any]) -> Member | None:
         ids = [content.get("cadre"), content.get("owner"), *(each["cadre"] for each in content.get("responsible", ()))]
         return next((self.members[each] for each in ids if each in self.members), None)
 
