@@ -142,6 +142,12 @@ def test_both_years_are_told_alike(cities: tuple[Lived, Lived]) -> None:
     assert first == second
 
 
+def test_departments_receive_the_same_in_both_years(cities: tuple[Lived, Lived]) -> None:
+    first, second = (lived.told["departments"] for lived in cities)
+    assert sum(each["count"] for each in first.values()) > 50
+    assert first == second
+
+
 def test_every_story_says_who_did_what_by_which_event_under_which_rule(cities: tuple[Lived, Lived]) -> None:
     first, _ = cities
     for story in first.told["stories"]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -49,7 +50,10 @@ def play_year(share: float, as_json: bool) -> None:
     stored = Stored.read(run.root / "year.json")
     if stored is None or not (stored.played and story.is_played()):
         stored = stored if stored is not None and story.has_begun() else Stored(share=share)
+        begun = time.monotonic()
         _play(run, api, story, stored, console)
+        took = time.monotonic() - begun
+        console.print(f"演完,用时 {took:.0f} 秒 / played in {took:.0f} s", highlight=False)
     else:
         console.print("演示过了,以下是经过 / it was played before; this is how it went")
     told = Report(api, load(api, cast.city(), stored.share), calendar.YEAR)

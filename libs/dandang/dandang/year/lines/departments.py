@@ -22,6 +22,9 @@ PERSONNEL: Final = Person(
 _INSPECTION: Final = ("inspection", "kind", "theme", "units", "state")
 _POST: Final = ("cadre", "unit", "post", "post_since", "rank")
 
+BEFORE_WORK: Final = 8
+"""The hour at which subscriptions change: what happens on the same day is told to all, or to nobody."""
+
 AUDIT_FIELDS: Final[Mapping[str, Sequence[str]]] = {
     "supervision.inspection.started.v1": _INSPECTION,
     "supervision.inspection.closed.v1": _INSPECTION,
@@ -63,13 +66,13 @@ def audited(stage: Stage) -> Days:
     first = _ask(line, AUDITORS, AUDIT_TERMS, AUDIT_FIELDS, "HS-2024-002", date(2024, 11, 25))
     line.refused("FORBIDDEN", lambda: line.take(AUDITORS, first, "approve", reason="自行批准(虚构)"))
     line.take(cast.APPROVER, first, "approve", reason="用途与目录相符,不含姓名(虚构)")
-    yield at(date(2024, 3, 6))
+    yield at(date(2024, 3, 6), BEFORE_WORK)
     line.take(cast.SECURITY, first, "activate", reason="账号与队列已核对(虚构)")
-    yield at(date(2024, 7, 1))
+    yield at(date(2024, 7, 1), BEFORE_WORK)
     line.take(cast.SECURITY, first, "suspend", reason="审计局更换信息系统,账号暂停使用(虚构)")
-    yield at(date(2024, 7, 8))
+    yield at(date(2024, 7, 8), BEFORE_WORK)
     line.take(cast.SECURITY, first, "resume", reason="新系统已核对(虚构)")
-    yield at(date(2024, 11, 26))
+    yield at(date(2024, 11, 26), BEFORE_WORK)
     line.reaches(cast.APPROVER, first, "EXPIRED")
     second = _ask(line, AUDITORS, AUDIT_TERMS, AUDIT_FIELDS, "HS-2024-003", date(2025, 6, 30))
     _agree(line, second)
@@ -84,14 +87,14 @@ def audited(stage: Stage) -> Days:
 def staffed(stage: Stage) -> Days:
     """Lead the Human Resources Bureau's year: it may have names, since it keeps the register of civil servants."""
     line = Line(stage, "department-personnel")
-    yield at(date(2024, 7, 1))
+    yield at(date(2024, 7, 1), BEFORE_WORK)
     terms = {key: value for key, value in PERSONNEL_TERMS.items() if key != "legal_basis"}
     line.refused(
         "LEGAL_BASIS_MISSING",
         lambda: _ask(line, PERSONNEL, terms, PERSONNEL_FIELDS, "HS-2024-004", date(2025, 6, 30)),
     )
     case = _ask(line, PERSONNEL, PERSONNEL_TERMS, PERSONNEL_FIELDS, "HS-2024-004", date(2025, 6, 30))
-    yield at(date(2024, 7, 3))
+    yield at(date(2024, 7, 3), BEFORE_WORK)
     _agree(line, case)
 
 
