@@ -34,7 +34,7 @@ SEED = """
             '{"ACHIEVEMENT": "40", "BALLOT": "20", "ROUTINE": "20", "LEADER": "20"}',
             '{"EXCELLENT": "90", "COMPETENT": "70", "BASICALLY_COMPETENT": "60"}');
     CREATE TEMP TABLE people ON COMMIT DROP AS
-    SELECT n, gen_random_uuid() AS cadre, 'U-' || n % 89 AS unit FROM generate_series(1, %(count)s) n;
+    SELECT n, uuidv7() AS cadre, 'U-' || n % 89 AS unit FROM generate_series(1, %(count)s) n;
     INSERT INTO cadres (id, state, version, created_at, changed_at, correlation_id, name, id_no, id_no_index, birth, unit,
         post, post_since, rank, party_member, manage_level, categories, effective_on, registered_at, import_id)
     SELECT cadre, 'ACTIVE', 1, now(), now(), 'b', 'N-' || n, '', convert_to(n::text, 'UTF8'),
@@ -43,7 +43,7 @@ SEED = """
     FROM people;
     INSERT INTO annuals (id, state, version, created_at, changed_at, correlation_id, subject_kind, cadre, unit, year,
         scheme_id, head, quota_category, ballot_flagged, scores, limits, notes, revision)
-    SELECT gen_random_uuid(), 'VERIFIED', 4, now(), now(), 'b', 'CADRE', cadre, unit, 2023,
+    SELECT uuidv7(), 'VERIFIED', 4, now(), now(), 'b', 'CADRE', cadre, unit, 2023,
            (SELECT id FROM schemes), false, 'CADRE', false,
            jsonb_build_object('ACHIEVEMENT', (50 + n % 50)::text, 'BALLOT', (60 + n % 40)::text,
                               'ROUTINE', '85', 'LEADER', (70 + n % 29)::text),
@@ -55,7 +55,7 @@ SEED = """
     FROM people WHERE n % 19 = 0;
     INSERT INTO constraints (id, state, version, created_at, changed_at, correlation_id, cadre, year, kind, grade,
         reason_code, source, findings, open_ended, hidden, rule_packs, active_at)
-    SELECT gen_random_uuid(), 'ACTIVE', 1, now(), now(), 'b', cadre, 2023, 'CAP', 'COMPETENT', 'ADMONITION',
+    SELECT uuidv7(), 'ACTIVE', 1, now(), now(), 'b', cadre, 2023, 'CAP', 'COMPETENT', 'ADMONITION',
            'measure/' || n, '{}', false, false, '{}', now()
     FROM people WHERE n % 11 = 0;
     INSERT INTO quotas (id, state, version, created_at, changed_at, correlation_id, year, category, approved_higher,

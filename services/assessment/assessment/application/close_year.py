@@ -26,7 +26,8 @@ from citybus.unit_of_work import UnitOfWork
 JOB: Final = "annual.close"
 CHUNK: Final = 1000
 
-# A chunk reads its rows by their keys, so that a chunk costs the same however large the year is.
+# A chunk reads its rows by their keys, and takes those that were opened one after the other: they lie together, in the
+# tables and in the indexes, so that a chunk costs the same however large the year is.
 # Grades are numbered from the best, 1; a limit's number is that of the grade it leaves. What `grading.assess` says of one
 # case, this says of a set; a test holds the two to each other.
 _RECKONED: Final = """
@@ -87,19 +88,19 @@ _PLAN: Final = """
         FROM quotas q WHERE q.year = :year
     ), pooled AS (
         SELECT r.*, coalesce(own.id, whole.id) AS quota_id, coalesce(own.room, whole.room) AS room,
-               row_number() OVER (ORDER BY r.composite DESC, {equals}) AS place
+               row_number() OVER (ORDER BY r.composite DESC, {equals}) AS rank
         FROM reckoned r
         LEFT JOIN cadres ON cadres.id = r.cadre
         LEFT JOIN pools own ON own.category = r.quota_category AND own.unit = r.unit
         LEFT JOIN pools whole ON whole.category = r.quota_category AND whole.unit IS NULL
     ), ranked AS (
         SELECT pooled.*, grade = 1 AND quota_id IS NOT NULL
-               AND row_number() OVER (PARTITION BY quota_id, grade ORDER BY place) > room AS quota_full
+               AND row_number() OVER (PARTITION BY quota_id, grade ORDER BY rank) > room AS quota_full
         FROM pooled
     )
     INSERT INTO annual_close_items
         (job_id, place, annual_id, composite, engine_grade, proposed_grade, quota_full, quota_id, taken)
-    SELECT CAST(:job AS uuid), place, id, composite, (CAST(:grades AS text[]))[grade],
+    SELECT CAST(:job AS uuid), row_number() OVER (ORDER BY id), id, composite, (CAST(:grades AS text[]))[grade],
            (CAST(:grades AS text[]))[CASE WHEN quota_full THEN 2 ELSE grade END], coalesce(quota_full, false), quota_id,
            false
     FROM ranked
