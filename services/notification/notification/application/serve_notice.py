@@ -84,6 +84,7 @@ NOTICES: Final[Mapping[str, Notice]] = {
     "assessment.annual.approved.v1": Notice(Document.ANNUAL_RESULT, cadre_or_unit, revision, any_step=True),
     "assessment.annual.corrected.v1": Notice(Document.ANNUAL_RESULT, cadre_or_unit, revision, any_step=True),
     "assessment.annual.notified.v1": Notice(Document.ANNUAL_RESULT, cadre_or_unit, revision, any_step=True),
+    "assessment.annual.finalized.v1": Notice(Document.ANNUAL_RESULT, cadre_or_unit, revision, any_step=True),
     "assessment.appeal.decided.v1": Notice(Document.APPEAL_DECISION, cadre, any_step=True),
     "assessment.appeal.executed.v1": Notice(Document.APPEAL_DECISION, cadre, any_step=True),
 }
