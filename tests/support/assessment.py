@@ -1,6 +1,5 @@
 """What the tests of assessment share: its rules and keys, workbooks, findings' events, and a city in a real database."""
 
-import base64
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,6 @@ from assessment.bootstrap import RULEPACKS
 from assessment.domain.columns import CADRES, UNITS
 from assessment.entrypoints.events import SUPERVISION, subscriptions
 from assessment.persistence.models import ImportRow
-from assessment.persistence.vault import Vault
 from citybus import inbox, migrations, tables
 from citybus.clock import ZONE, FixedClock
 from citybus.database import engine as bus_engine
@@ -33,8 +31,10 @@ from citybus.jobs import Runner
 from citybus.processes import migrations_of
 from citybus.rulepack import RulePacks
 from citybus.unit_of_work import Context, UnitOfWork, Units
+from citybus.vault import Vault
 from dandang.local import provision
 from tests.support.postgres import ServiceDatabase
+from tests.support.vault import vault
 
 CITY = "420200"
 CONTRACTS = Path(__file__).parents[2] / "contracts"
@@ -48,17 +48,6 @@ BUREAU = ["4202-119", "黄石市发展和改革委员会", "市直部门", "政�
 @cache
 def rulebook() -> Rulebook:
     return Rulebook(RulePacks.load([RULEPACKS]), CITY)
-
-
-def key_file(*lines: str) -> str:
-    """Return the text of a key file with a sealing key and an index key, after `lines`."""
-    made = [f"test aes-256-gcm {base64.b64encode(bytes(32)).decode()}"]
-    return "\n".join([*lines, *made, f"find hmac-sha256 {base64.b64encode(bytes(range(32))).decode()}"])
-
-
-@cache
-def vault() -> Vault:
-    return Vault.parse(key_file())
 
 
 def id_number(day: date = date(1980, 3, 15), area: str = "420202", sequence: str = "000") -> str:

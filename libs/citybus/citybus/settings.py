@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError
 
 from citybus.clock import Clock, FileClock, SystemClock
 from citybus.errors import CityError
+from citybus.vault import KeysInvalid, Vault
 
 DRIVER = "postgresql+psycopg2"
 EXIT_CODE = 78  # EX_CONFIG of sysexits.h: no restart mends it
@@ -58,6 +59,16 @@ class _DatabaseUrl(forms.Field[URL]):
         if url.drivername not in ("postgresql", "postgres", DRIVER):
             raise ValidationError(f"只支持 {DRIVER} / only {DRIVER} is supported")
         return url.set(drivername=DRIVER)
+
+
+class FieldKeys(forms.Field[Vault]):
+    """The text of a key file, for the services that seal fields of theirs."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Vault:
+        try:
+            return Vault.parse(value)
+        except KeysInvalid as error:
+            raise ValidationError(str(error)) from None
 
 
 class _ExistingPath(forms.Field[Path]):

@@ -2,37 +2,25 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
-from marshmallow import ValidationError, fields
-
-from assessment.persistence.vault import KeysInvalid, Vault
 from citybus import settings
-from citybus.settings import ApiSettings, JobSettings, Process, Settings, Variable
-
-
-class _Keys(fields.Field[Vault]):
-    """The text of a key file."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Vault:
-        try:
-            return Vault.parse(value)
-        except KeysInvalid as error:
-            raise ValidationError(str(error)) from None
+from citybus.settings import ApiSettings, FieldKeys, JobSettings, Process, Settings, Variable
+from citybus.vault import Vault
 
 
 @dataclass(frozen=True, kw_only=True)
 class AssessmentApiSettings(ApiSettings):
     """Settings of the api process."""
 
-    vault: Annotated[Vault, Variable("{SERVICE}_FIELD_KEY", _Keys(required=True))] = field(repr=False)
+    vault: Annotated[Vault, Variable("{SERVICE}_FIELD_KEY", FieldKeys(required=True))] = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class AssessmentJobSettings(JobSettings):
     """Settings of the job process."""
 
-    vault: Annotated[Vault, Variable("{SERVICE}_FIELD_KEY", _Keys(required=True))] = field(repr=False)
+    vault: Annotated[Vault, Variable("{SERVICE}_FIELD_KEY", FieldKeys(required=True))] = field(repr=False)
 
 
 KINDS: Final[Mapping[Process, type[Settings]]] = {

@@ -12,11 +12,11 @@ from sqlalchemy import func, select, update
 from assessment.application import run_import as module
 from assessment.application.forget_uploads import forget_uploads
 from assessment.persistence.models import CadreRow, ImportRow, UnitRow
-from assessment.persistence.vault import Place
 from assessment.workbooks import write
 from citybus import jobs, tables
 from citybus.clock import ZONE
 from citybus.errors import Refusal
+from citybus.vault import Place
 from dandang.sample import roster_workbook, sample_city
 from tests.support.assessment import (
     CADRE_HEADERS,

@@ -15,8 +15,8 @@ KINDS = ("api", "worker", "relay", "job")
 ON_THE_BUS = ("worker", "relay")
 """The kinds that have a broker user of their own, `svc-<service>-<kind>`."""
 
-SEALING = ("assessment",)
-"""The services that keep fields sealed in their database, with keys of their own."""
+SEALING = {"assessment": ("api", "job"), "supervision": ("api",)}
+"""The services that keep fields sealed in their database, with keys of their own, and the processes that get them."""
 
 SHARING = "notification"
 """The service that shares events with departments: it knows the contracts, and which departments have a queue."""
@@ -63,7 +63,7 @@ class ServiceSurroundings:
             own[f"{prefix}_AMQP_URL"] = self.amqp_urls[kind]
         if kind == "job":
             own[f"{prefix}_AUDIT_KEY_FILE"] = str(self.audit_key_file)
-        if self.service in SEALING and kind in ("api", "job"):
+        if kind in SEALING.get(self.service, ()):
             own[f"{prefix}_FIELD_KEY_FILE"] = str(self.field_key_file)
         return own
 

@@ -14,13 +14,13 @@ from assessment.domain import cadre, roster_export
 from assessment.domain.cadre import CADRE, CadreFacts
 from assessment.domain.roster_export import ROSTER_EXPORT, ExportFacts, may_be_fetched
 from assessment.persistence.models import CadreChangeRow, CadreRow, RosterExportRow, UnitRow
-from assessment.persistence.vault import Vault
 from assessment.schemas.published import cadre_state
 from assessment.schemas.requests import Leaving, PostChange, RosterExportRequest, StateChange
 from assessment.schemas.responses import CadreView, RosterExportView
 from assessment.workbooks import write
 from citybus.cases import Actor, Cases, Reach, Step
 from citybus.unit_of_work import UnitOfWork
+from citybus.vault import Vault
 
 _READERS: Final[Mapping[str, Reach]] = {
     "ORG.*": Reach.OFFICE,

@@ -28,13 +28,13 @@ from assessment.persistence.models import (
     TalkRow,
     UnitRow,
 )
-from assessment.persistence.vault import Vault
 from citybus.cases import Actor, Step
 from citybus.cases.declare import refuse_wrong_state
 from citybus.errors import Refusal
 from citybus.rulepack import Rules
 from citybus.secrecy import refuse_marked
 from citybus.unit_of_work import UnitOfWork
+from citybus.vault import Vault
 
 Key = tuple[int, str]
 """A subject's year: the year, and the cadre's id or the group's unit."""

@@ -20,12 +20,12 @@ from assessment.application.start_import import RECEIVED
 from assessment.domain.columns import KINDS
 from assessment.domain.deduction import deduct
 from assessment.persistence.models import AnnualRecordRow, CadreChangeRow, CadreRow, ImportRow, UnitRow
-from assessment.persistence.vault import Vault
 from citybus import jobs
 from citybus.cases import Actor
 from citybus.errors import Refusal
 from citybus.rulepack import MissingRule, Rules
 from citybus.unit_of_work import UnitOfWork
+from citybus.vault import Vault
 
 CADRE_READERS: Final = ("ORG.*", "COMM", "UNITHEAD", "UNITHR", "CADRE")
 RECORD_READERS: Final = ("ORG.*", "UNITHEAD", "CADRE")

@@ -14,7 +14,6 @@ from assessment.domain.columns import CADRES, UNITS, SheetKind, Table
 from assessment.domain.faults import Fault, fault
 from assessment.domain.roster import Cadre, CadreState, Row, Unit
 from assessment.persistence.models import CadreChangeRow, CadreRow, ImportRow, UnitRow
-from assessment.persistence.vault import Place, Vault
 from assessment.schemas.published import cadre_registered, unit_registered
 from assessment.workbooks.read import read_tables
 from citybus.errors import Invalid, Refusal
@@ -22,6 +21,7 @@ from citybus.ids import new_id
 from citybus.jobs import Run
 from citybus.rulepack import Rules
 from citybus.unit_of_work import UnitOfWork
+from citybus.vault import Place, Vault
 
 IMPORTED: Final = "IMPORTED"
 REJECTED: Final = "REJECTED"

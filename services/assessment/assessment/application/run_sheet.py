@@ -21,7 +21,6 @@ from assessment.domain.annual_sheet import SheetRow, read_rows, sheet_kind, shee
 from assessment.domain.columns import Table
 from assessment.domain.faults import Fault, fault
 from assessment.persistence.models import AnnualSheetRow
-from assessment.persistence.vault import Vault
 from assessment.workbooks.read import read_tables
 from citybus import jobs
 from citybus.cases import Actor
@@ -30,6 +29,7 @@ from citybus.errors import Invalid, Refusal
 from citybus.jobs import Job, Run
 from citybus.rulepack import Rules
 from citybus.unit_of_work import UnitOfWork
+from citybus.vault import Vault
 
 RECORDING: Final = "RECORDING"
 RECORDED: Final = "RECORDED"

@@ -5,12 +5,12 @@ from typing import Final
 
 from assessment.application.rulebook import Rulebook
 from assessment.persistence.models import ImportRow
-from assessment.persistence.vault import Place, Vault
 from assessment.workbooks.scan import scan
 from citybus import jobs
 from citybus.ids import new_id
 from citybus.secrecy import refuse_marked
 from citybus.unit_of_work import UnitOfWork
+from citybus.vault import Place, Vault
 
 JOB: Final = "roster-import"
 RECEIVED: Final = "RECEIVED"

@@ -7,7 +7,6 @@ from assessment.application.officer import kept
 from assessment.application.rulebook import Rulebook
 from assessment.domain.annual_sheet import sheet_kind, sheet_rules
 from assessment.persistence.models import AnnualSheetRow
-from assessment.persistence.vault import Place, Vault
 from assessment.workbooks.read import read_tables
 from assessment.workbooks.scan import scan
 from citybus import jobs
@@ -17,6 +16,7 @@ from citybus.ids import new_id
 from citybus.rulepack import Rules
 from citybus.secrecy import refuse_marked
 from citybus.unit_of_work import UnitOfWork
+from citybus.vault import Place, Vault
 
 JOB: Final = "annual-sheet"
 RECEIVED: Final = "RECEIVED"

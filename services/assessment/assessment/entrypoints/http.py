@@ -23,7 +23,6 @@ from assessment.domain.annual_sheet import sheet_kind, sheet_rules
 from assessment.domain.cadre import CADRE
 from assessment.domain.recorded import shown_classes
 from assessment.persistence.models import BallotSessionRow, RoundItemRow, RoundRow, RoutineGradeRow, TalkRow, UnitRow
-from assessment.persistence.vault import Vault
 from assessment.schemas.requests import (
     AbsenceQuery,
     AnnualQuery,
@@ -98,6 +97,7 @@ from citybus.http import (
     transaction,
     versioned,
 )
+from citybus.vault import Vault
 
 OFFICIALS = ("ORG.*", "SUPO.*", "DISC", "MEDIA", "REVIEWER", "TRAINER", "VISITOR", *CADRE_READERS[1:])
 
