@@ -132,7 +132,8 @@ def app_of(place: Place, issuer: FakeIssuer) -> Flask:
         )
         problems = notification
     else:
-        routes, problems = supervision.entrypoints.http.blueprints(city.cases, supervising.rulebook()), supervision
+        routes = supervision.entrypoints.http.blueprints(city.cases, supervising.rulebook(), city.vault)
+        problems = supervision
     return create_app(
         service=place.service,
         version="1",

@@ -26,6 +26,7 @@ from citybus.inbox import Subscription
 from citybus.processes import migrations_of
 from citybus.rulepack import RulePacks
 from citybus.unit_of_work import Context, UnitOfWork, Units
+from citybus.vault import Vault
 from supervision.application.case_types import CaseTypes, bind
 from supervision.application.publish_bulletin import on_time
 from supervision.application.rulebook import Rulebook
@@ -36,6 +37,7 @@ from supervision.domain.inspection import InspectionFacts
 from supervision.entrypoints.events import subscriptions
 from supervision.persistence.models import Base, CadreRow, UnitRow
 from tests.support.postgres import ServiceDatabase
+from tests.support.vault import vault
 
 CITY = "420200"
 CONTRACTS = Path(__file__).parents[2] / "contracts"
@@ -66,6 +68,7 @@ MEDIA = officer("media-1", "MEDIA", unit="420200-MEDIA")
 EDU = officer("edu-1", "ORG.edu", unit="420200-ORG")
 COMM = officer("comm-1", "COMM", unit="420200-COMM")
 TRAINER = officer("trainer-1", "TRAINER", unit="420200-SCHOOL")
+CUSTODIAN = officer("custodian-1", "CUSTODIAN", unit="420200-ARCHIVE")
 UNITHEAD = Actor("head-1", frozenset({"UNITHEAD"}), units=frozenset(), unit=BUREAU, person="cadre-head")
 
 
@@ -230,6 +233,7 @@ class City:
     units: Units
     cases: CaseTypes
     queues: Mapping[str, Subscription]
+    vault: Vault
     sequences: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -412,7 +416,7 @@ def start_city(database: ServiceDatabase) -> Iterator[City]:
     clock = FixedClock(MONDAY)
     bound = bind(rulebook())
     units = Units(sessionmaker(engine, expire_on_commit=False), f"/city/{CITY}/supervision", clock)
-    city = City(engine, clock, units, bound, subscriptions(bound))
+    city = City(engine, clock, units, bound, subscriptions(bound), vault())
     with city.acting(RECORDER) as uow:
         for service in ("assessment", "incentive", "notification"):
             note_heartbeat(uow.session, service, datetime.now(UTC))

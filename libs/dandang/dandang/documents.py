@@ -12,7 +12,12 @@ from citybus.cases.diagram import mermaid
 from citybus.rulepack import RulePacks
 
 SERVICES = ("assessment", "supervision", "incentive", "notification")
-_REACH = {Reach.SELF: "本人 self", Reach.UNIT: "本单位 own unit", Reach.OFFICE: "机关 office"}
+_REACH = {
+    Reach.SELF: "本人 self",
+    Reach.UNIT: "本单位 own unit",
+    Reach.OFFICE: "机关 office",
+    Reach.ANYWHERE: "不限 anywhere",
+}
 _MADE = "<!-- 由 `dandang docs build` 生成,请勿手改。Made by `dandang docs build`; do not edit. -->"
 
 

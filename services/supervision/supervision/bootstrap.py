@@ -11,13 +11,14 @@ from citybus.http.app import create_app
 from citybus.http.tokens import tokens_of
 from citybus.launcher import Service
 from citybus.rulepack import RulePacks
-from citybus.settings import ApiSettings, ServingSettings, WorkerSettings
+from citybus.settings import ServingSettings, WorkerSettings
 from citybus.telemetry.health import Health
 from citybus.unit_of_work import Units
 from supervision.application.case_types import bind
 from supervision.application.rulebook import Rulebook
 from supervision.entrypoints.http import blueprints
 from supervision.entrypoints.problems import PROBLEMS
+from supervision.settings import SupervisionApiSettings
 
 VERSION = "1.0.0"
 RULEPACKS = Path(__file__).parent / "rulepacks"
@@ -40,14 +41,14 @@ def build(settings: ServingSettings) -> Service:
     units = Units(sessionmaker(engine, expire_on_commit=False), settings.source, settings.clock(), settings.audit_hash)
 
     def api(health: Health) -> Flask:
-        if not isinstance(settings, ApiSettings):
+        if not isinstance(settings, SupervisionApiSettings):
             raise TypeError("only the api process serves the API")
         return create_app(
             service=settings.service,
             version=VERSION,
             units=units,
             tokens=tokens_of(settings),
-            blueprints=blueprints(bound, rulebook),
+            blueprints=blueprints(bound, rulebook, settings.vault),
             health=health,
             own_problems=PROBLEMS,
         )

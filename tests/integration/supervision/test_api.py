@@ -104,7 +104,7 @@ def module_client(module_city: City) -> Client:
         version="1",
         units=module_city.units,
         tokens=Tokens(issuer, issuer=ISSUER, audience=AUDIENCE),
-        blueprints=blueprints(module_city.cases, rulebook()),
+        blueprints=blueprints(module_city.cases, rulebook(), module_city.vault),
         own_problems=PROBLEMS,
     )
     return Client(app, issuer)
@@ -381,7 +381,10 @@ def test_the_routes_are_these(client: Client, city: City) -> None:
         ("GET", "/inspections/<uuid:case_id>/report"),
         ("GET", "/recall-suggestions"),
         ("GET", "/recalls/<uuid:case_id>/texts"),
-        ("GET", "/signals"),
+        ("GET", "/informant-accesses/<uuid:case_id>/identity"),
+        ("GET", "/signal-receipts"),
+        ("GET", "/signal-receipts/<uuid:signal_id>"),
+        ("GET", "/signals/<uuid:case_id>/texts"),
         ("POST", "/eligibility/checks"),
         ("POST", "/evidence"),
     }

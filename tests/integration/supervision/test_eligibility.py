@@ -56,7 +56,7 @@ def ask(module_city: City) -> Any:
         version="1",
         units=module_city.units,
         tokens=Tokens(issuer, issuer=ISSUER, audience=AUDIENCE),
-        blueprints=blueprints(module_city.cases, rulebook()),
+        blueprints=blueprints(module_city.cases, rulebook(), module_city.vault),
         own_problems=PROBLEMS,
     )
     client = app.test_client()

@@ -55,7 +55,7 @@ def client(module_city: City) -> Client:
         version="1",
         units=module_city.units,
         tokens=Tokens(issuer, issuer=ISSUER, audience=AUDIENCE),
-        blueprints=blueprints(module_city.cases, rulebook()),
+        blueprints=blueprints(module_city.cases, rulebook(), module_city.vault),
         own_problems=PROBLEMS,
     )
     return Client(app, issuer)

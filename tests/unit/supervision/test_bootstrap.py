@@ -8,10 +8,12 @@ import pytest
 
 from citybus import settings
 from citybus.http.access import routes
-from citybus.settings import Process, ServingSettings
+from citybus.settings import Process, ServingSettings, SettingsError
 from citybus.telemetry.health import Health
 from citybus.testing.keys import FakeIssuer
 from supervision.bootstrap import build, load_rules
+from supervision.settings import KINDS
+from tests.support.vault import key_file
 
 OTHER_CITY = """
 code: LOCAL-EZ-2024
@@ -39,8 +41,10 @@ def loaded(process: Process, tmp_path: Path, **more: str) -> ServingSettings:
             "SUPERVISION_HEALTH_PORT": "8081",
             "CITY_JWKS_FILE": str(keys),
             "CITY_JWT_ISSUER": "https://issuer.test",
+            "SUPERVISION_FIELD_KEY": key_file(),
             **more,
         },
+        KINDS,
     )
     assert isinstance(found, ServingSettings)
     return found
@@ -52,6 +56,15 @@ def test_the_api_is_built_and_every_route_has_its_roles(tmp_path: Path) -> None:
     assert {route.path for route in found} >= {"/findings", "/inspections", "/evidence", "/signals"}
     assert service.units.source == "/city/420200/supervision"
     service.engine.dispose()
+
+
+def test_the_keys_of_fields_are_wanted_by_the_api_alone_and_shown_nowhere(tmp_path: Path) -> None:
+    found = loaded(Process.API, tmp_path)
+    assert (found.unknown, "vault" in repr(found)) == ((), False)
+    with pytest.raises(SettingsError) as caught:
+        loaded(Process.API, tmp_path, SUPERVISION_FIELD_KEY="")
+    assert set(caught.value.problems) == {"SUPERVISION_FIELD_KEY"}
+    assert not hasattr(loaded(Process.JOB, tmp_path, SUPERVISION_FIELD_KEY=""), "vault")
 
 
 def test_only_the_api_process_serves_the_api(tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ class Reach(Enum):
     """Somebody acting for the unit that the case concerns."""
     OFFICE = "office"
     """An officer whose data scope covers the unit, and who keeps away from cases of their own person and unit."""
+    ANYWHERE = "anywhere"
+    """Somebody who has no part in the case, and only tells of it: whomever it concerns."""
 
 
 @dataclass(frozen=True, slots=True)

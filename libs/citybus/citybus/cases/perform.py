@@ -425,6 +425,8 @@ def _refuse_reach(allow: Mapping[str, Reach], actor: Actor, scope: Scope) -> Non
 
 
 def _reaches(reach: Reach, actor: Actor, scope: Scope) -> bool:
+    if reach is Reach.ANYWHERE:
+        return True
     if reach is not Reach.OFFICE and not scope.disclosed:
         return False
     if reach is Reach.SELF:

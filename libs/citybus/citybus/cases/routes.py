@@ -38,11 +38,13 @@ def blueprint(
     *,
     query: type[PageQuery] = PageQuery,
     matches: Mapping[str, Callable[[Any], ColumnElement[bool]]] = MappingProxyType({}),
+    opening: bool = True,
 ) -> Blueprint:
     """Return the routes of `cases` under `/<collection>`.
 
     `query` may add filters to the list: each of its fields beside paging is a column of the model that must be equal, or
     has the condition that `matches` says for the value that is sought.
+    Without `opening` the service has a route of its own for that: who opens a case is not one who may read it.
     """
     case_type = cases.case_type
     collection, name = case_type.collection, case_type.kind.replace("-", "_")
@@ -106,7 +108,7 @@ def blueprint(
             uow.commit()
             return show(content)
 
-    if case_type.create.allow:
+    if opening and case_type.create.allow:
 
         @routes.post("")
         @requires(*case_type.create.allow)

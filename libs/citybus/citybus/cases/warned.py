@@ -73,7 +73,8 @@ def _tell(uow: UnitOfWork, cases: "Cases", case: Any, arm: Arm, what: str) -> No
                 "state": "FIRED" if what == "settled" and deadline.state in deadlines.OPEN else deadline.state,
                 "acts": arm.then is not None,
                 "units": sorted(scope.units),
-                "persons": sorted(scope.persons),
+                # Who must not know of a case yet is not named to others either.
+                "persons": sorted(scope.persons) if scope.disclosed else [],
                 "disclosed": scope.disclosed,
                 "confidential": scope.confidential,
                 "offices": _offices(case_type, arm.kind),

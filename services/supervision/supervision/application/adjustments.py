@@ -33,7 +33,7 @@ _PARTY: Final[Mapping[str, Reach]] = {"CADRE": Reach.SELF}
 _GROUNDED: Final = frozenset({"recommend", "decide"})
 
 
-def adjustments(rulebook: Rulebook, sanctions: Cases) -> Cases:
+def adjustments(rulebook: Rulebook, sanctions: Cases, signals: Cases) -> Cases:
     """Return adjustments, bound to their table, forms, facts, duties and consequences."""
 
     def take_effect(uow: UnitOfWork, step: Step) -> None:
@@ -60,7 +60,7 @@ def adjustments(rulebook: Rulebook, sanctions: Cases) -> Cases:
         },
         facts=facts,
         after={"execute": take_effect, "reverse": undo},
-        duties={"DISCIPLINE_THRESHOLD": hand_over},
+        duties={"DISCIPLINE_THRESHOLD": lambda uow, step: hand_over(signals, uow, step)},
     )
 
 
@@ -185,15 +185,15 @@ def _is_under_way(uow: UnitOfWork, form: Mapping[str, Any]) -> bool:
     return bool(uow.session.execute(select(same)).scalar_one())
 
 
-def hand_over(uow: UnitOfWork, step: Step) -> None:
+def hand_over(signals: Cases, uow: UnitOfWork, step: Step) -> None:
     """Tell the discipline commission of every ground that is a matter of discipline."""
     types, codes = (
         step.rules["finding.discipline_threshold.types"],
         step.rules["finding.discipline_threshold.reason_codes"],
     )
-    for ground in step.facts.grounds:
-        if ground.type in types or set(ground.reason_codes) & set(codes):
-            transfer(uow, uow.session.get_one(FindingRow, ground.id), step)
+    over = [each.id for each in step.facts.grounds if each.type in types or set(each.reason_codes) & set(codes)]
+    for finding in sorted(over):
+        transfer(signals, uow, finding)
 
 
 def _record(rulebook: Rulebook, sanctions: Cases, uow: UnitOfWork, case: AdjustmentRow) -> None:

@@ -9,12 +9,14 @@ from supervision.application.adjustments import adjustments, drop_ungrounded
 from supervision.application.bulletins import bulletins
 from supervision.application.case_holds import case_holds
 from supervision.application.findings import findings
+from supervision.application.informant_accesses import informant_accesses
 from supervision.application.inspections import inspections
 from supervision.application.measures import ground_changed, measures
 from supervision.application.recalls import cancel_ungrounded, recalls
 from supervision.application.rectifications import cancel_with_finding, rectifications
 from supervision.application.rulebook import Rulebook
 from supervision.application.sanctions import sanctions
+from supervision.application.signals import signals
 from supervision.application.take_back import take_back
 from supervision.application.training_classes import training_classes
 from supervision.domain.measure import Cause
@@ -31,20 +33,23 @@ def bind(rulebook: Rulebook) -> "CaseTypes":
         drop_ungrounded(bound.adjustments, uow, step.case.id)
         cancel_ungrounded(bound.recalls, uow, step.case.id, FINDING_REVOKED)
 
-    finding_cases = findings(rulebook, finding_revoked)
+    signal_cases = signals(rulebook)
+    finding_cases = findings(rulebook, signal_cases, finding_revoked)
     sanction_cases = sanctions(rulebook)
-    adjustment_cases = adjustments(rulebook, sanction_cases)
-    recall_cases = recalls(rulebook, adjustment_cases)
+    adjustment_cases = adjustments(rulebook, sanction_cases, signal_cases)
+    recall_cases = recalls(rulebook, adjustment_cases, signal_cases)
     bound = CaseTypes(
         adjustments=adjustment_cases,
         bulletins=bulletins(rulebook),
         case_holds=case_holds(rulebook),
         findings=finding_cases,
+        informant_accesses=informant_accesses(rulebook),
         inspections=inspections(rulebook),
         measures=measures(rulebook, adjustment_cases),
         recalls=recall_cases,
         rectifications=rectifications(rulebook, finding_cases),
         sanctions=sanction_cases,
+        signals=signal_cases,
         training_classes=training_classes(rulebook, recall_cases),
     )
     return bound
@@ -58,10 +63,12 @@ class CaseTypes:
     bulletins: Cases
     case_holds: Cases
     findings: Cases
+    informant_accesses: Cases
     inspections: Cases
     measures: Cases
     rectifications: Cases
     sanctions: Cases
+    signals: Cases
     recalls: Cases
     training_classes: Cases
 

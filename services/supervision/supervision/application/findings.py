@@ -14,7 +14,7 @@ from citybus.ids import new_id
 from citybus.unit_of_work import UnitOfWork
 from supervision.application.inspections import OFFICERS
 from supervision.application.rulebook import Rulebook
-from supervision.application.transfer_signal import transfer_signal
+from supervision.application.transfer_signal import transfers
 from supervision.domain.finding import COUNTS, FINDING, FindingFacts, Inspected, scope, weight_key
 from supervision.persistence.models import CadreRow, EvidenceRow, FindingRow, InspectionRow, PleaRow, UnitRow
 from supervision.schemas.published import finding_state
@@ -60,7 +60,7 @@ class Findings(Cases):
         super(Findings, told)._record(uow, step, action, source, firing)
 
 
-def findings(rulebook: Rulebook, revoked: Callable[[UnitOfWork, Step], None]) -> Cases:
+def findings(rulebook: Rulebook, signals: Cases, revoked: Callable[[UnitOfWork, Step], None]) -> Cases:
     """Return findings, bound to their table, forms, facts and duties; `revoked` is what follows when one is revoked."""
 
     def facts(uow: UnitOfWork, case: FindingRow, action: str, form: Mapping[str, Any]) -> FindingFacts:
@@ -84,7 +84,7 @@ def findings(rulebook: Rulebook, revoked: Callable[[UnitOfWork, Step], None]) ->
         },
         facts=facts,
         after={"plea": keep_plea, "revoke": revoked},
-        duties={"DISCIPLINE_THRESHOLD": transfer_signal},
+        duties={"DISCIPLINE_THRESHOLD": transfers(signals)},
     )
 
 

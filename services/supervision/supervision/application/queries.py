@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, false, select, true
+from sqlalchemy import or_, select, true
 
 from citybus.cases import Actor, Cases
 from citybus.errors import Refusal
@@ -69,11 +69,13 @@ def evidence(uow: UnitOfWork, digest: str, actor: Actor) -> EvidenceRow:
     return row
 
 
-def signals(actor: Actor) -> Select[Any]:
-    """Return the query for the signals within the data scope of `actor`, who keeps away from those of the own unit."""
-    within = true() if actor.units is None else SignalRow.unit.in_(sorted(actor.units))
-    own = SignalRow.unit == actor.unit if actor.unit else false()
-    return select(SignalRow).where(within, ~own)
+def signal_texts(signals: Cases, uow: UnitOfWork, signal_id: str, actor: Actor) -> Sequence[SignalRow]:
+    """Return a signal and the duplicates that went into it, as far as they have a text. Raises Refusal: 404, 403 `DATA_SCOPE`."""
+    signal: SignalRow = signals.read(uow, signal_id, actor)
+    row = SignalRow
+    found = signals.listing(actor).where(or_(row.id == signal.id, row.merged_into == signal.id), row.text.is_not(None))
+    uow.audit("signal.texts.read", f"signal/{signal.id}", read=["text"])
+    return uow.session.scalars(found.order_by(row.created_at, row.id)).all()
 
 
 def catalogue(rules: Rules) -> dict[str, Any]:

@@ -94,7 +94,7 @@ class RecallCases(Cases):
             )
 
 
-def recalls(rulebook: Rulebook, adjustments: Cases) -> Cases:
+def recalls(rulebook: Rulebook, adjustments: Cases, signals: Cases) -> Cases:
     """Return recalls, bound to their table, forms, facts, duties and consequences; some lead to `adjustments`."""
 
     def after(action: str) -> Callable[[UnitOfWork, Step], None]:
@@ -129,7 +129,7 @@ def recalls(rulebook: Rulebook, adjustments: Cases) -> Cases:
         },
         facts=facts,
         after={action: after(action) for action in (*_TEXTS, *_MOVES_BARS, "pass_phase", "fail", "miss_month")},
-        duties={"DISCIPLINE_THRESHOLD": hand_over},
+        duties={"DISCIPLINE_THRESHOLD": lambda uow, step: hand_over(signals, uow, step)},
     )
     return cases
 
@@ -219,12 +219,11 @@ def seats_taken(uow: UnitOfWork, class_id: str) -> int:
     return uow.session.execute(seated).scalar_one()
 
 
-def hand_over(uow: UnitOfWork, step: Step) -> None:
+def hand_over(signals: Cases, uow: UnitOfWork, step: Step) -> None:
     """Hand each finding above the discipline threshold to the commission; the recall is not made."""
     facts: RecallFacts = step.facts
-    for ground in facts.grounds:
-        if ground.over:
-            transfer(uow, uow.session.get_one(FindingRow, ground.id), step)
+    for finding in sorted(ground.id for ground in facts.grounds if ground.over):
+        transfer(signals, uow, finding)
 
 
 def _after(cases: Cases, adjustments: Cases, uow: UnitOfWork, step: Step) -> None:

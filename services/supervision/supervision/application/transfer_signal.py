@@ -1,63 +1,40 @@
 """Hand a matter of discipline over to the discipline commission, when a finding is refused for being one (S1, S5)."""
 
-from sqlalchemy.dialects.postgresql import insert
+from collections.abc import Callable
+from typing import Final
 
-from citybus.cases import Step
-from citybus.ids import new_id
-from citybus.outbox import Draft
+from sqlalchemy import select
+
+from citybus.cases import Cases, Step
+from citybus.cases.perform import system_actor
 from citybus.unit_of_work import UnitOfWork
-from supervision.domain.finding import Finding
-from supervision.domain.signal import EVENT, Signal
-from supervision.persistence.models import SignalRow
-from supervision.schemas.published import signal_state
+from supervision.domain.signal import TO_DISCIPLINE
+from supervision.persistence.models import FindingRow, SignalRow
+
+_SYSTEM: Final = system_actor("supervision")
 
 
-def transfer_signal(uow: UnitOfWork, step: Step) -> None:
-    """Record the signal about the finding that the step is about; the case stays as it is."""
-    transfer(uow, step.case, step)
+def transfers(signals: Cases) -> Callable[[UnitOfWork, Step], None]:
+    """Return what records the signal about the finding that a step is about; the finding stays as it is."""
+    return lambda uow, step: transfer(signals, uow, step.case.id)
 
 
-def transfer(uow: UnitOfWork, case: Finding, step: Step) -> None:
-    """Record the signal, once for each finding, with its audit entry and its event."""
-    signal = Signal(
-        id=new_id(),
-        finding=case.id,
-        unit=case.unit,
-        source=case.source,
-        type=case.type,
-        reason_codes=tuple(case.reason_codes),
-        severity=case.severity,
-    )
-    made = uow.session.execute(
-        insert(SignalRow)
-        .values(
-            id=signal.id,
-            finding_id=signal.finding,
-            unit=signal.unit,
-            source=signal.source,
-            type=signal.type,
-            reason_codes=list(signal.reason_codes),
-            severity=signal.severity,
-            state=signal.state,
-            transferred_to=signal.to,
-            transferred_at=step.at,
-        )
-        .on_conflict_do_nothing(index_elements=[SignalRow.finding_id])
-        .returning(SignalRow.id)
-    ).one_or_none()
+def transfer(signals: Cases, uow: UnitOfWork, finding_id: str) -> None:
+    """Open a signal and hand it over, once for each finding, with its audit entries and its event."""
+    # Held, so that two who are refused at once send one signal.
+    case = uow.session.get_one(FindingRow, finding_id, with_for_update=True)
     subject = f"finding/{case.id}"
-    if made is None:
+    if uow.session.scalars(select(SignalRow.id).where(SignalRow.finding_id == case.id)).one_or_none():
         uow.audit("signal.transfer", subject, result="KNOWN")
         return
-    uow.audit("signal.transfer", subject, written={"signal": signal.id, "to": signal.to})
-    uow.publish(
-        Draft(
-            type=EVENT,
-            subject=f"signal/{signal.id}",
-            data=signal_state(signal),
-            dataclass="L3",
-            rulepack=" ".join(sorted(step.cited)) or None,
-            # The commission reads signals here; no service consumes them yet.
-            mandatory=False,
-        )
-    )
+    sent = {
+        "refused": case.id,
+        "unit": case.unit,
+        "source": case.source,
+        "type": case.type,
+        "reason_codes": list(case.reason_codes),
+        "severity": case.severity,
+    }
+    signal: SignalRow = signals.open(uow, _SYSTEM, sent)
+    uow.audit("signal.transfer", subject, written={"signal": signal.id, "to": TO_DISCIPLINE})
+    signals.take(uow, signal.id, "hand_over", _SYSTEM, {})

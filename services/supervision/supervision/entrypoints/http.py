@@ -15,27 +15,33 @@ from citybus.http.access import caller, requires
 from citybus.http.commands import command, reply, show, transaction
 from citybus.http.paging import PageQuery, page, page_schema
 from citybus.http.parsing import Blueprint, accepts
+from citybus.vault import Vault
 from supervision.application import queries
 from supervision.application.adjustments import texts
 from supervision.application.case_types import CaseTypes
 from supervision.application.eligibility import check_many
+from supervision.application.informant_accesses import identity
+from supervision.application.post_signal import post_signal, receipt, receipts
 from supervision.application.recalls import texts as recall_texts
 from supervision.application.rulebook import Rulebook
 from supervision.application.store_evidence import store_evidence
 from supervision.application.suggest_recalls import suggestions
+from supervision.domain.informant_access import SIGNAL_READERS
 from supervision.persistence.models import BulletinRow, FindingRow, SignalRow
-from supervision.schemas.requests import EligibilityQuestion, EligibilityQuestions
+from supervision.schemas.requests import EligibilityQuestion, EligibilityQuestions, SignalPostingWithInformant
 from supervision.schemas.responses import (
     AdjustmentTexts,
     Catalogue,
     Eligibilities,
     EligibilityView,
     EvidenceView,
+    IdentityView,
     Pleas,
     RecallSuggestions,
     RecallTexts,
+    ReceiptView,
     ReportView,
-    SignalView,
+    SignalTexts,
 )
 
 OFFICERS = ("SUPO.*", "ORG.supervise", "DISC")
@@ -108,13 +114,29 @@ class RectificationQuery(PageQuery):
     unit = fields.String()
 
 
+class SignalQuery(PageQuery):
+    """Filters of the list of signals."""
+
+    unit = fields.String()
+    cadre = fields.String()
+    source = fields.String()
+    type = fields.String()
+    merged_into = fields.UUID()
+
+
+class InformantAccessQuery(PageQuery):
+    """Filters of the list of accesses to informants' identities."""
+
+    signal_id = fields.UUID()
+
+
 class EvidenceUpload(Schema):
     """One file of evidence, as the part `file` of a form."""
 
     file = Upload(required=True)
 
 
-def blueprints(bound: CaseTypes, rulebook: Rulebook) -> tuple[Blueprint, ...]:
+def blueprints(bound: CaseTypes, rulebook: Rulebook, vault: Vault) -> tuple[Blueprint, ...]:
     """Return all routes of the service."""
     return (
         blueprint(bound.inspections, query=InspectionQuery),
@@ -136,7 +158,10 @@ def blueprints(bound: CaseTypes, rulebook: Rulebook) -> tuple[Blueprint, ...]:
         _recall_texts(bound.recalls),
         _recall_suggestions(rulebook),
         _evidence(rulebook),
-        _signals(),
+        blueprint(bound.signals, query=SignalQuery, opening=False),
+        _signals(bound.signals, vault),
+        blueprint(bound.informant_accesses, query=InformantAccessQuery),
+        _identities(bound.informant_accesses, vault),
         _catalogue(rulebook),
         _eligibility(),
         blueprint(bound.sanctions, query=SanctionQuery),
@@ -240,21 +265,75 @@ def _evidence(rulebook: Rulebook) -> Blueprint:
     return routes
 
 
-def _signals() -> Blueprint:
-    routes = Blueprint("signals", __name__, url_prefix="/signals", description="移送线索 signals")
+def _signals(signals: Cases, vault: Vault) -> Blueprint:
+    routes = Blueprint("signals", __name__, description="线索报送与回执 posting of signals, receipts")
+    posters = tuple(signals.case_type.create.allow)
 
-    @routes.get("")
-    @requires("DISC", "ORG.supervise")
+    @routes.post("/signals")
+    @requires(*posters)
+    @routes.arguments(SignalPostingWithInformant)
+    @routes.response(201, ReceiptView)
+    def post(form: Mapping[str, Any]) -> Response:
+        """Post a clue, and get a receipt. Who told of it is kept apart, sealed."""
+
+        def work(uow: Any) -> Any:
+            case = post_signal(signals, vault, uow, caller(), form)
+            return reply(
+                ReceiptView().dump(case), status=201, location=url_for("signals.one_receipt", signal_id=case.id)
+            )
+
+        return command(work)
+
+    @routes.get("/signal-receipts")
+    @requires(*posters)
     @routes.arguments(PageQuery, location="query")
-    @routes.response(200, page_schema(SignalView))
+    @routes.response(200, page_schema(ReceiptView))
     def listing(sought: Mapping[str, Any]) -> Response:
-        """List the clues that were handed to the discipline commission."""
+        """List the receipts of what the caller posted."""
         with transaction() as uow:
-            found = page(uow.session, queries.signals(caller()), (SignalRow.__table__.c.id,), **sought)
-            uow.audit("signal.list", "signals", read=sorted(SignalView().fields))
-            content = {"items": SignalView(many=True).dump(found.items), "next": found.next}
+            found = page(uow.session, receipts(caller()), (SignalRow.__table__.c.id,), **sought)
+            uow.audit("signal.receipts.list", "signal-receipts", read=sorted(ReceiptView().fields))
+            content = {"items": ReceiptView(many=True).dump(found.items), "next": found.next}
             uow.commit()
         return show(content, headers=found.headers())
+
+    @routes.get("/signal-receipts/<uuid:signal_id>")
+    @requires(*posters)
+    @routes.response(200, ReceiptView)
+    def one_receipt(signal_id: Any) -> Response:
+        """Read the receipt of a clue that the caller posted."""
+        with transaction() as uow:
+            content = ReceiptView().dump(receipt(uow, str(signal_id), caller()))
+            uow.audit("signal.receipt.read", f"signal/{signal_id}", read=sorted(ReceiptView().fields))
+            uow.commit()
+        return show(content, headers={"Cache-Control": "no-store"})
+
+    @routes.get("/signals/<uuid:case_id>/texts")
+    @requires(*signals.readers)
+    @routes.response(200, SignalTexts)
+    def texts(case_id: Any) -> Response:
+        """Read the text of a signal, and those of the duplicates that went into it."""
+        with transaction() as uow:
+            found = queries.signal_texts(signals, uow, str(case_id), caller())
+            content = SignalTexts().dump({"items": found})
+            uow.commit()
+        return show(content, headers={"Cache-Control": "no-store"})
+
+    return routes
+
+
+def _identities(accesses: Cases, vault: Vault) -> Blueprint:
+    routes = Blueprint("identities", __name__, url_prefix="/informant-accesses", description="举报人身份 informants")
+
+    @routes.get("/<uuid:case_id>/identity")
+    @requires(*SIGNAL_READERS)
+    @routes.response(200, IdentityView)
+    def read(case_id: Any) -> Response:
+        """Read who told of a clue, as long as the access is granted, and only who asked for it."""
+        with transaction() as uow:
+            content = IdentityView().dump(identity(accesses, vault, uow, str(case_id), caller()))
+            uow.commit()
+        return show(content, headers={"Cache-Control": "no-store"})
 
     return routes
 

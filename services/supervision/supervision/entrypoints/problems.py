@@ -5,6 +5,8 @@ from typing import Final
 from citybus.http.problems import Kind
 
 PROBLEMS: Final = (
+    Kind("ACCESS_NOT_GRANTED", 422, "尚未获准查阅。", "The access is not granted."),
+    Kind("ACCESS_OVER", 422, "查阅期限已过。", "The time to read it is over."),
     Kind("APPEAL_PENDING", 422, "复核或申诉尚未办结。", "A review or an appeal is open."),
     Kind("APPROVAL_DIFFERS", 422, "提交内容与前一位确认人不一致。", "It differs from what the other person confirmed."),
     Kind("ATTENDANCE", 422, "出勤不符合要求。", "Attendance is not as wanted."),
@@ -17,8 +19,10 @@ PROBLEMS: Final = (
     Kind("CLASS_NOT_OPEN", 422, "训导班不在报名阶段。", "The class is not open for enrolment."),
     Kind("CORRECTION_MISSING", 422, "没有待批准的更正。", "No correction waits for approval."),
     Kind("COVERT_NOTICE", 422, "明察暗访不得事先通知。", "An unannounced inspection must not be announced."),
+    Kind("CUSTODIAN_APART", 422, "保管员不得兼有查阅线索的角色。", "A custodian holds no role that reads signals."),
     Kind("DATE_IN_FUTURE", 422, "日期不得晚于今天。", "The date lies ahead."),
     Kind("DATE_RANGE", 422, "日期不在允许范围内。", "The date is out of its range."),
+    Kind("DISCIPLINE_MATTER", 422, "涉嫌违纪违法的线索须移送。", "A matter of discipline is handed over."),
     Kind(
         "DISCIPLINE_THRESHOLD",
         422,
@@ -31,6 +35,7 @@ PROBLEMS: Final = (
     Kind("EXTEND_LIMIT", 422, "考察期不得再延长。", "The observation cannot be prolonged again."),
     Kind("EXTENSION_LIMIT", 422, "期限只能延长一次。", "The period is extended once only."),
     Kind("FINDINGS_IN_DRAFT", 422, "仍有问题未告知。", "Findings are still drafts."),
+    Kind("FINDING_FALLEN", 422, "该问题未予认定或已撤销。", "The finding was rejected or revoked."),
     Kind("FINDING_NOT_VERIFIED", 422, "问题尚未认定。", "The finding is not verified."),
     Kind("FOLLOW_UP_TOO_EARLY", 422, "诫勉期未满。", "The effect of the admonition runs."),
     Kind("INQUIRY_LIMIT", 422, "已达函询次数上限。", "There are no more inquiries."),
@@ -47,6 +52,7 @@ PROBLEMS: Final = (
     Kind("NOT_RESPONSIBLE", 422, "该干部不是责任人。", "The cadre is not held responsible for it."),
     Kind("NOT_WATCHED", 422, "没有留党察看期。", "Nobody is under watch."),
     Kind("NO_EVIDENCE", 422, "没有证据。", "There is no evidence."),
+    Kind("NO_INFORMANT", 422, "没有登记举报人。", "No informant is on record."),
     Kind("NO_REFORMATIO_IN_PEIUS", 422, "复审复核申诉不得加重。", "An appeal never makes it heavier."),
     Kind("NO_REPLY_WANTED", 422, "该措施不要求回复。", "This measure asks for no reply."),
     Kind("NO_RULE_AT_CONDUCT", 422, "行为发生时尚无规则。", "No rule was in force at the conduct."),
@@ -89,6 +95,7 @@ PROBLEMS: Final = (
     Kind("TRAINING_IS_PASSED", 422, "训导已达标。", "The training is passed."),
     Kind("TRAINING_UNSETTLED", 422, "训导尚未结束或有人未评定。", "The class is not over, or results are missing."),
     Kind("TWO_TALKERS", 422, "谈话人不足。", "Too few people talk."),
+    Kind("UNIT_DIFFERS", 422, "不属同一单位。", "It is about another unit."),
     Kind("UNIT_NOT_INSPECTED", 422, "该单位不在检查范围内。", "The unit is not among those inspected."),
     Kind("UNKNOWN_CADRE", 422, "名册中没有该干部。", "The roster has no such cadre."),
     Kind("UNKNOWN_CLASS", 422, "没有这个训导班。", "There is no such class."),
@@ -98,6 +105,7 @@ PROBLEMS: Final = (
     Kind("UNKNOWN_INSPECTION", 422, "没有这次检查。", "There is no such inspection."),
     Kind("UNKNOWN_REASON_CODE", 422, "情形代码不在目录内。", "The catalogue has no such code."),
     Kind("UNKNOWN_SANCTION_KIND", 422, "没有这一处分处理种类。", "The regime has no such kind."),
+    Kind("UNKNOWN_SIGNAL", 422, "没有这件线索。", "There is no such signal."),
     Kind("UNKNOWN_THEME", 422, "检查主题不在目录内。", "The catalogue has no such theme."),
     Kind("UNKNOWN_UNIT", 422, "名册中没有该单位。", "The roster has no such unit."),
     Kind("UNNAMED_TEXT_MISSING", 422, "缺少不点名文本。", "The text without names is missing."),

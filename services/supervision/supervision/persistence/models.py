@@ -239,22 +239,61 @@ class EvidenceRow(Base):
     uploaded_at: Mapped[datetime] = mapped_column(_INSTANT)
 
 
-class SignalRow(Base):
-    """A clue that was handed to the discipline commission: once for each finding, however often it is refused."""
+class SignalRow(CaseColumns, Base):
+    """A signal; `text` is sensitive (L4). One that a refused finding sent has its `finding_id`: once for each finding."""
 
     __tablename__ = "signals"
-    __table_args__ = (UniqueConstraint("finding_id"),)
+    __table_args__ = (
+        UniqueConstraint("finding_id"),
+        Index("ix_signals_subject", "unit", "cadre", "type"),
+        Index("ix_signals_posted_by", "posted_by"),
+    )
 
-    id: Mapped[str] = mapped_column(_ID, primary_key=True)
-    finding_id: Mapped[str] = mapped_column(_ID, ForeignKey("findings.id"))
+    finding_id: Mapped[str | None] = mapped_column(_ID, ForeignKey("findings.id"))
     unit: Mapped[str] = mapped_column(Text)
+    cadre: Mapped[str | None] = mapped_column(Text)
+    cadre_unit: Mapped[str | None] = mapped_column(Text)
     source: Mapped[str] = mapped_column(Text)
     type: Mapped[str] = mapped_column(Text)
     reason_codes: Mapped[list[str]] = mapped_column(ARRAY(Text))
     severity: Mapped[int] = mapped_column(SmallInteger)
-    state: Mapped[str] = mapped_column(Text)
-    transferred_to: Mapped[str] = mapped_column(Text)
-    transferred_at: Mapped[datetime] = mapped_column(_INSTANT)
+    text: Mapped[str | None] = mapped_column(Text)
+    posted_by: Mapped[str | None] = mapped_column(Text)
+    posted_unit: Mapped[str | None] = mapped_column(Text)
+    has_informant: Mapped[bool] = mapped_column(Boolean)
+    received_on: Mapped[date] = mapped_column(Date)
+    triaged_on: Mapped[date | None] = mapped_column(Date)
+    in_time: Mapped[bool | None] = mapped_column(Boolean)
+    settled_on: Mapped[date | None] = mapped_column(Date)
+    linked_finding: Mapped[str | None] = mapped_column(_ID, ForeignKey("findings.id"), index=True)
+    transferred_to: Mapped[str | None] = mapped_column(Text)
+    transferred_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    merged_into: Mapped[str | None] = mapped_column(_ID, ForeignKey("signals.id"), index=True)
+    merged: Mapped[int] = mapped_column(Integer)
+
+
+class InformantRow(Base):
+    """Who told of a clue (L4): sealed, and read by nobody but through an access that a custodian granted."""
+
+    __tablename__ = "signal_informants"
+
+    signal_id: Mapped[str] = mapped_column(_ID, ForeignKey("signals.id"), primary_key=True)
+    identity: Mapped[bytes] = mapped_column(LargeBinary)
+    recorded_at: Mapped[datetime] = mapped_column(_INSTANT)
+
+
+class InformantAccessRow(CaseColumns, Base):
+    """An access to an informant's identity; `purpose` is text (L4), `units` and `persons` are those of the signal."""
+
+    __tablename__ = "informant_accesses"
+
+    signal_id: Mapped[str] = mapped_column(_ID, ForeignKey("signals.id"), index=True)
+    units: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    persons: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    purpose: Mapped[str] = mapped_column(Text)
+    asked_by: Mapped[str] = mapped_column(Text)
+    granted_on: Mapped[date | None] = mapped_column(Date)
+    until: Mapped[date | None] = mapped_column(Date)
 
 
 class UnitRow(Base):

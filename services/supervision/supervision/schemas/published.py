@@ -112,17 +112,13 @@ def bulletin_state(case: Bulletin) -> dict[str, Any]:
     }
 
 
-def signal_state(signal: Signal) -> dict[str, Any]:
-    """Return what is told of a signal: that there is one, never what it says or of whom."""
-    return {
-        "signal": signal.id,
-        "finding": signal.finding,
-        "unit": signal.unit,
-        "source": signal.source,
-        "severity": signal.severity,
-        "state": signal.state,
-        "transferred_to": signal.to,
-    }
+def signal_state(case: Signal) -> dict[str, Any]:
+    """Return what is told of a signal: that there is one about a unit, never what it says or of whom."""
+    told = {"signal": case.id, "unit": case.unit, "source": case.source, "state": case.state}
+    if case.finding_id is not None:
+        handed = {"finding": case.finding_id, "severity": case.severity, "transferred_to": case.transferred_to}
+        return told | handed
+    return told | {"triaged_on": _day(case.triaged_on), "in_time": case.in_time, "finding": case.linked_finding}
 
 
 def sanction_state(case: Sanction) -> dict[str, Any]:

@@ -409,3 +409,51 @@ class MeasureClosure(Form):
     """What the follow-up has found."""
 
     result = fields.String(required=True, validate=validate.OneOf([result.value for result in Outcome]))
+
+
+def _severity(**options: Any) -> fields.Integer:
+    return fields.Integer(strict=True, validate=validate.Range(SEVERITIES.start, SEVERITIES.stop - 1), **options)
+
+
+class Informant(Schema):
+    """Who told of a clue: kept sealed, apart from the signal."""
+
+    name = fields.String(required=True, validate=validate.Length(1, 200))
+    contact = fields.String(validate=validate.Length(1, 500), metadata={"description": "联系方式"})
+
+
+class SignalPosting(Form):
+    """A clue (S1): about a unit, and a cadre where it names one."""
+
+    source = fields.String(required=True, validate=validate.OneOf([source.value for source in Source]))
+    unit = _code(required=True)
+    cadre = _code()
+    type = _code(required=True, metadata={"description": "问题类型 as findings have it"})
+    severity = _severity(required=True)
+    text = fields.String(required=True, validate=validate.Length(1, MAX_TEXT))
+
+
+class SignalPostingWithInformant(SignalPosting):
+    """The same as it arrives: with who told of it, where somebody did."""
+
+    informant = fields.Nested(Informant, metadata={"description": "举报人 kept apart, sealed"})
+
+
+class SignalTriage(Form):
+    """What the first look has found: type and severity where they were posted otherwise."""
+
+    type = _code()
+    severity = _severity()
+
+
+class SignalLink(Form):
+    """The finding to which a signal has led, or belongs."""
+
+    finding = fields.UUID(required=True)
+
+
+class InformantAccessRequest(Form):
+    """Whose signal it is about, and for what the identity is needed."""
+
+    signal = fields.UUID(required=True)
+    purpose = fields.String(required=True, validate=validate.Length(1, 2000))

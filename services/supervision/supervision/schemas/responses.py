@@ -174,19 +174,71 @@ class EvidenceView(Schema):
     uploaded_at = fields.AwareDateTime(required=True)
 
 
-class SignalView(Schema):
-    """A clue that was handed over."""
+class SignalView(CaseView):
+    """A signal; its text has a route of its own. `finding` is the refused one that sent it."""
 
-    id = fields.String(required=True)
-    finding = fields.String(attribute="finding_id", required=True)
+    finding = fields.String(attribute="finding_id", required=True, allow_none=True)
     unit = fields.String(required=True)
+    cadre = fields.String(required=True, allow_none=True)
     source = fields.String(required=True)
     type = fields.String(required=True)
     reason_codes = fields.List(fields.String(), required=True)
     severity = fields.Integer(required=True)
+    posted_unit = fields.String(required=True, allow_none=True)
+    has_informant = fields.Boolean(required=True)
+    received_on = fields.Date(required=True)
+    triaged_on = fields.Date(required=True, allow_none=True)
+    in_time = fields.Boolean(required=True, allow_none=True)
+    settled_on = fields.Date(required=True, allow_none=True)
+    linked_finding = fields.String(required=True, allow_none=True)
+    transferred_to = fields.String(required=True, allow_none=True)
+    transferred_at = fields.AwareDateTime(required=True, allow_none=True)
+    merged_into = fields.String(required=True, allow_none=True)
+    merged = fields.Integer(required=True, metadata={"description": "how many duplicates went into it"})
+
+
+class SignalText(Schema):
+    """The text of a signal, or of a duplicate that went into it."""
+
+    signal = fields.String(attribute="id", required=True)
+    source = fields.String(required=True)
+    posted_unit = fields.String(required=True, allow_none=True)
+    received_on = fields.Date(required=True)
+    has_informant = fields.Boolean(required=True)
+    text = fields.String(required=True)
+
+
+class SignalTexts(Schema):
+    """The texts of a signal and of its duplicates, oldest first."""
+
+    items = fields.List(fields.Nested(SignalText), required=True)
+
+
+class ReceiptView(Schema):
+    """What who posted a clue may see of it: how far it is, and nothing of what others posted."""
+
+    id = fields.String(required=True)
     state = fields.String(required=True)
-    transferred_to = fields.String(required=True)
-    transferred_at = fields.AwareDateTime(required=True)
+    received_on = fields.Date(required=True)
+    triaged_on = fields.Date(required=True, allow_none=True)
+    settled_on = fields.Date(required=True, allow_none=True)
+
+
+class InformantAccessView(CaseView):
+    """An access to an informant's identity, without the identity."""
+
+    signal = fields.String(attribute="signal_id", required=True)
+    purpose = fields.String(required=True)
+    asked_by = fields.String(required=True)
+    granted_on = fields.Date(required=True, allow_none=True)
+    until = fields.Date(required=True, allow_none=True)
+
+
+class IdentityView(Schema):
+    """Who told of a clue."""
+
+    name = fields.String(required=True)
+    contact = fields.String(required=True, allow_none=True)
 
 
 class CatalogueEntry(Schema):
