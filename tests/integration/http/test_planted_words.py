@@ -22,7 +22,7 @@ from citybus.envelope import Event
 from citybus.freshness import note_heartbeat
 from citybus.inbox import Order, kind_of
 from citybus.telemetry import logs
-from tests.support import annual, duty, incentive, notification, recall, sanctions, supervision
+from tests.support import annual, duty, incentive, notification, recall, sanctions, signals, supervision
 from tests.support.assessment import MONDAY
 from tests.support.every_case import SERVICES, place
 from tests.support.grades import a_sanction, a_service, an_event
@@ -165,6 +165,8 @@ def play_supervision(door: Door) -> None:
     for actor in (sanctions.SECOND_DISC, sanctions.THIRD_DISC):
         city.take(cases.sanctions, sanction, "modify", actor, lighter)
 
+    play_signals(door, city)
+
     recalls = recall.Recalls(city)
     city.clock.set(datetime(2025, 3, 3, 9, tzinfo=ZONE))
     heard(city)
@@ -182,6 +184,33 @@ def play_supervision(door: Door) -> None:
     heard(city)
     case = recalls.approved()
     recalls.take(case, "to_discipline", disc, text="黄纪案2号")
+
+
+def play_signals(door: Door, city: Any) -> None:
+    """Have clues posted with informants, merged, triaged, linked, handed over and dismissed, and an identity read."""
+    heard(city)
+    cases, org, keeper = city.cases, supervision.ORG, supervision.CUSTODIAN
+    finding = city.open(cases.findings, supervision.RECORDER, supervision.a_draft())
+    clues = [
+        signals.a_clue(type=kind, informant=dict(signals.INFORMANT))
+        for kind in ("SERVICE", "SERVICE", "SAFETY", "DUTY_CRIME")
+    ]
+    posted = [
+        door.again(cases.signals, door.command(signals.AUDITORS, "/signals", "/signals", clue)["id"]) for clue in clues
+    ]
+    assert [case.state for case in posted] == ["RECEIVED", "MERGED", "RECEIVED", "RECEIVED"]
+    linked, _, dismissed, handed = posted
+    for case in (linked, dismissed, handed):
+        city.take(cases.signals, case, "triage", org, {"reason": "研判"})
+    city.take(cases.signals, linked, "link", org, {"finding": finding.id, "reason": "同一问题"})
+    city.take(cases.signals, handed, "transfer", org, {"reason": "涉嫌违法"})
+    city.take(cases.signals, dismissed, "dismiss", org, {"reason": "不属实"})
+    for action in ("refuse", "grant"):
+        access = city.open(cases.informant_accesses, org, {"signal": linked.id, "purpose": "核实"})
+        city.take(cases.informant_accesses, access, action, keeper, {"reason": "用途"})
+    path = f"/informant-accesses/{access.id}/identity"
+    answer = door.client.get(path, headers={"Authorization": f"Bearer {door.token(org)}"})
+    assert MARK in answer.json["name"]
 
 
 def heard(city: Any) -> None:
@@ -463,7 +492,21 @@ def test_no_audit_entry_holds_a_word_of_it_and_the_control_that_the_words_were_k
     assert {"findings", "pleas", "measures", "recall_texts", "adjustments", "case_holds", "rectifications"} <= kept[
         "supervision"
     ]
+    assert {"signals", "informant_accesses"} <= kept["supervision"]
     assert {"tolerances", "corrections", "candidates"} <= kept["incentive"]
     assert {"talks", "annuals", "appeals", "duty_lists"} <= kept["assessment"]
     beside = set(tables.metadata.tables) - {"case_steps", "idempotency_keys"}
     assert {service: found & beside for service, found in kept.items()} == {each: set() for each in SERVICES}
+
+
+def test_who_told_of_a_clue_lies_open_nowhere(city: City) -> None:
+    """Not in its own table either: there it is sealed."""
+    name = "%informant.name%"
+    for row in city.rows(
+        "supervision", "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
+    ):
+        found = f"SELECT count(*) FROM {row.table_name} AS row WHERE to_json(row)::text LIKE '{name}'"
+        assert city.rows("supervision", found)[0][0] == 0, row.table_name
+    sealed = city.rows("supervision", "SELECT identity FROM signal_informants")
+    assert len(sealed) >= 4
+    assert not any(MARK.encode() in bytes(row.identity) for row in sealed)

@@ -41,6 +41,20 @@ LEADS_ON = {
         *((state, "withdraw", "WITHDRAWN") for state in adjustment.UNDECIDED),
     },
     "case-hold": {("OPEN", "close", "CLOSED")},
+    "informant-access": {
+        ("REQUESTED", "grant", "GRANTED"),
+        ("REQUESTED", "refuse", "REFUSED"),
+        ("GRANTED", "expire", "EXPIRED"),
+    },
+    "signal": {
+        ("RECEIVED", "triage", "TRIAGED"),
+        ("RECEIVED", "hand_over", "TRANSFERRED"),
+        ("RECEIVED", "merge", "MERGED"),
+        ("TRIAGED", "link", "LINKED"),
+        ("TRIAGED", "transfer", "TRANSFERRED"),
+        ("TRIAGED", "dismiss", "DISMISSED"),
+        *((state, "absorb", state) for state in ("RECEIVED", "TRIAGED", "LINKED", "TRANSFERRED")),
+    },
     "sanction": {
         ("ENTERED", "revise", "ENTERED"),
         ("DISCARDED", "revise", "ENTERED"),
@@ -206,6 +220,7 @@ BY_KIND = (
     "sanction.after_watch.",
     "sanction.post_months.",
     "sanction.cap.",
+    "signal.triage.",
 )
 
 
