@@ -65,6 +65,13 @@ def test_an_armed_deadline_is_told_with_whom_it_concerns(units: Units, cases: Ca
     assert armed.dataclass == "L3"
 
 
+def test_who_must_not_know_of_a_case_yet_is_not_named_to_others(units: Units, cases: Cases) -> None:
+    hidden = replace(cases, scope=lambda case: replace(cases.scope(case), disclosed=False))
+    case, _ = approved(units, hidden)
+    [armed] = told(units, case)
+    assert (armed.data["units"], armed.data["persons"], armed.data["disclosed"]) == (["U1"], [], False)
+
+
 def test_one_that_fires_is_told_once(units: Units, cases: Cases) -> None:
     case, _ = approved(units, cases)
     units.clock.advance(timedelta(days=60))

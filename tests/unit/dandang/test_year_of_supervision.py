@@ -12,7 +12,7 @@ from citybus.calendar import Calendar
 from dandang.local.state import RunFolder
 from dandang.slice import cast
 from dandang.slice.cast import Person
-from dandang.year.lines import adjustments, case_holds, measures, sanctions
+from dandang.year.lines import adjustments, case_holds, measures, sanctions, signals
 from dandang.year.people import Member, People
 from dandang.year.stage import Stage
 
@@ -40,6 +40,7 @@ def names(stage: Stage, everybody: People, share: float) -> list[str]:
         *adjustments.lines(stage, everybody, share),
         *sanctions.lines(stage, sanctions.call(everybody, share)),
         *case_holds.lines(stage, case_holds.call(everybody)),
+        *signals.lines(stage, signals.call(everybody)),
     ]
     return [name for name, _ in lines if not name.endswith("-rectified")]
 
@@ -58,6 +59,7 @@ def test_the_whole_city_has_the_numbers_of_its_domain(stage: Stage) -> None:
     assert many["inquired"] + many["inquired-late"] + many["inquired-again"] == 6
     assert sum(count for name, count in many.items() if name.startswith("sanction")) == 14
     assert sum(count for name, count in many.items() if name.startswith("case")) == 3
+    assert sum(count for name, count in many.items() if name.startswith("signal")) == 3
 
 
 def test_every_kind_of_story_happens_in_the_smallest_city(stage: Stage) -> None:
@@ -80,6 +82,7 @@ def test_whom_the_party_sanctions_are_its_members() -> None:
         *((each.noticed, each.proposed, each.delivered, each.closed) for each in (measures.SPRING, measures.AUTUMN)),
         (sanctions.FIRST_DAY, sanctions.SPRING, sanctions.REVIEWED, sanctions.REVOKED, sanctions.YEAR_ON),
         (case_holds.CLOSED_IN_MARCH,),
+        (signals.POSTED, signals.TRIAGED, signals.NOTICED, signals.SETTLED),
     ],
 )
 def test_people_work_on_working_days_in_their_order(days: tuple[date, ...]) -> None:
@@ -92,3 +95,9 @@ def test_an_adjustment_is_carried_out_within_ten_working_days() -> None:
     calendar = Calendar.load(None)
     for days in (adjustments.SPRING, adjustments.SUMMER, adjustments.WINTER):
         assert days.executed <= calendar.add_working_days(days.decided, 10).day
+
+
+def test_who_posts_a_clue_belongs_to_another_unit_than_those_whom_it_is_about() -> None:
+    everybody = people()
+    told_of = signals.call(everybody)
+    assert told_of.neighbour.unit not in {told_of.linked.unit, told_of.transferred.unit}

@@ -13,6 +13,7 @@ from dandang.year.lines import (
     measures,
     recalls,
     sanctions,
+    signals,
     tolerances,
 )
 from dandang.year.people import People
@@ -41,6 +42,7 @@ def lines(stage: Stage, everybody: People, story: Story, share: float) -> list[t
         *sanctions.lines(stage, punished),
         *case_holds.lines(stage, held),
         *tolerances.lines(stage, everybody, share),
+        *signals.lines(stage, signals.call(everybody)),
         *annual.lines(stage, everybody, share),
         *batches.lines(stage, everybody, share),
     ]

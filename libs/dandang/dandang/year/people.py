@@ -41,6 +41,7 @@ GUEST: Final = _officer("office-assess", "市委办 考核员", "Party office: a
 FAIR: Final = _officer("fair-1", "公正委员会 委员", "Fair commission", None, "FAIRCOMM")
 FAIR_SECOND: Final = _officer("fair-2", "公正委员会 委员乙", "Fair commission, B", None, "FAIRCOMM")
 MEDIA: Final = _officer("media-1", "宣传部 新闻科", "Publicity", _PUBLICITY, "MEDIA")
+CUSTODIAN: Final = _officer("custodian-1", "举报人信息保管员", "Custodian of informants' identities", None, "CUSTODIAN")
 TRAINER: Final = _officer("trainer-1", "党校 教员", "Party school: trainer", _SCHOOL, "TRAINER")
 
 

@@ -253,5 +253,7 @@ KINDS: Final[Mapping[str, str]] = {
     "annuals": "annual",
     "appeals": "appeal",
     "corrections": "correction",
+    "signals": "signal",
+    "informant-accesses": "informant-access",
 }
 """What a subject is called after, by the collection that its case is kept in."""
