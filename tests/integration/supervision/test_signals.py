@@ -8,15 +8,16 @@ import pytest
 from sqlalchemy import text
 
 from citybus import tables
+from citybus.cases import Actor
 from citybus.cases.tables import case_steps
 from citybus.clock import ZONE
 from citybus.errors import Refusal
 from citybus.ids import new_id
 from citybus.vault import SealBroken
 from supervision.application import queries
-from supervision.application.post_signal import receipt, receipts
+from supervision.application.post_signal import post_signal, receipt, receipts
 from supervision.persistence.models import CadreRow, InformantRow, SignalRow
-from tests.support.signals import AUDITORS, ELSEWHERE, INFORMANT, PETITIONS, Signals
+from tests.support.signals import AUDITORS, ELSEWHERE, INFORMANT, PETITIONS, Signals, a_clue
 from tests.support.supervision import (
     BUREAU,
     CUSTODIAN,
@@ -34,6 +35,7 @@ from tests.support.supervision import (
     officer,
     outbox_events,
 )
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -249,12 +251,20 @@ def test_the_window_runs_from_the_first_and_not_from_its_last_duplicate(
     assert signals.posted(PETITIONS).state == state
 
 
-def test_of_two_that_are_posted_at_once_one_is_the_first(city: City, signals: Signals) -> None:
-    with ThreadPoolExecutor(4) as posting:
-        made = list(posting.map(signals.posted, [AUDITORS, PETITIONS, DISC, RECORDER]))
-    (first,) = [case for case in made if case.state == "RECEIVED"]
-    assert {case.merged_into for case in made} == {None, first.id}
-    assert city.again(first).merged == 3
+def test_who_posts_the_same_at_once_waits_for_the_first(city: City, signals: Signals) -> None:
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+
+    def blocked_or_done() -> bool:
+        with city.engine.connect() as connection:
+            return later.done() or connection.execute(waiting).scalar_one() > 0
+
+    with ThreadPoolExecutor(1) as posting, city.acting(AUDITORS) as uow:
+        first = post_signal(city.cases.signals, city.vault, uow, AUDITORS, a_clue())
+        later = posting.submit(signals.posted, PETITIONS)
+        eventually(blocked_or_done)
+        uow.commit()
+        assert later.result().merged_into == first.id
+    assert city.again(first).merged == 1
 
 
 def test_what_was_settled_takes_duplicates_in_but_not_what_was_dismissed(city: City, signals: Signals) -> None:
@@ -302,8 +312,11 @@ def listed_receipts(city: City, who: Any) -> set[str]:
 def test_a_receipt_is_the_posters_own(city: City, signals: Signals) -> None:
     mine, others = signals.posted(), signals.posted(PETITIONS)
     assert (listed_receipts(city, AUDITORS), listed_receipts(city, PETITIONS)) == ({mine.id}, {others.id})
-    with city.acting(AUDITORS) as uow:
-        assert refused(receipt, uow, others.id, AUDITORS) == (404, "NOT_FOUND")
+    colleague = Actor("dept-audit-2", AUDITORS.roles, units=AUDITORS.units, unit=AUDITORS.unit)
+    assert listed_receipts(city, colleague) == set()
+    for who, case in ((AUDITORS, others), (colleague, mine)):
+        with city.acting(who) as uow:
+            assert refused(receipt, uow, case.id, who) == (404, "NOT_FOUND")
 
 
 def test_those_concerned_and_officers_out_of_reach_never_see_it(city: City, signals: Signals) -> None:
@@ -354,6 +367,9 @@ def test_an_informant_is_sealed_apart_and_named_nowhere_else(city: City, signals
     for word in INFORMANT.values():
         assert word.encode() not in bytes(row.identity)
     signals.identity(signals.granted(case))
+    audits = tables.audit_entries
+    (made,) = city.rows(audits, audits.c.target == f"signal/{case.id}", audits.c.action == "signal.create")
+    assert made.written["fields"] == ["cadre", "severity", "source", "text", "type", "unit"]
     # Nor in any other table: cases, steps, audit, events, deadlines.
     for name, rows in city.picture().items():
         assert not any(word in each for word in INFORMANT.values() for each in rows), name

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import or_, select, true
+from sqlalchemy import false, or_, select, true
 
 from citybus.cases import Actor, Cases
 from citybus.errors import Refusal
