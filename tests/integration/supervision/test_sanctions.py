@@ -14,6 +14,7 @@ from citybus.errors import Refusal
 from citybus.ids import new_id
 from supervision.application.sanctions import record_sanction
 from supervision.persistence.models import CadreRow, CaseHoldRow, SanctionRow
+from supervision.schemas.requests import SanctionModification
 from tests.support.sanctions import (
     SECOND_DISC,
     THIRD_DISC,
@@ -294,6 +295,77 @@ def test_the_system_records_at_once_what_a_case_led_to(city: City, person: str) 
     assert (case.state, case.end_on) == ("RECORDED", date(2026, 3, 1))
     with city.acting(RECORDER) as uow:
         assert {step["reason"] for step in city.cases.sanctions.history(uow.session, case.id)} == {"adjustment/1"}
+
+
+def corrected(city: City, case: Any, **form: Any) -> Any:
+    made = {"cause": "CORRECTION", "decision_no": case.decision_no, "reason": "登记日期有误"} | form
+    return by_two(city, city.cases.sanctions, case, "modify", made)
+
+
+def test_a_wrong_day_is_corrected_and_what_it_was_is_kept(city: City, person: str) -> None:
+    at(city, noon(2024, 3, 4))
+    case = recorded(city, date(2024, 3, 1), cadre=person, effective_on=date(2024, 3, 2))
+    fire(city)
+    done = corrected(city, case, effective_on=date(2024, 3, 1))
+    assert (done.state, done.effective_on, done.end_on) == ("MODIFIED", date(2024, 3, 1), date(2025, 3, 1))
+    assert {name: done.revisions[0][name] for name in ("effective_on", "decided_on", "conduct_on", "end_on")} == {
+        "effective_on": "2024-03-02",
+        "decided_on": "2024-03-01",
+        "conduct_on": "2024-01-01",
+        "end_on": "2025-03-02",
+    }
+    assert codes(city, person, "PROMOTE", date(2025, 3, 1)) == []
+    assert city.outbox(f"sanction/{case.id}")[-1].data["effective_on"] == "2024-03-01"
+    at(city, noon(2025, 3, 1))
+    assert city.again(case).state == "EXPIRED"
+
+
+def test_a_corrected_day_of_the_conduct_brings_the_rules_of_that_day(city: City, person: str) -> None:
+    """18 months from 2016 on, 12 before (1.4)."""
+    case = recorded(
+        city, date(2024, 3, 1), cadre=person, regime="PARTY", kind="SERIOUS_WARNING", conduct_on=date(2016, 1, 1)
+    )
+    assert case.months == 18
+    done = corrected(city, case, conduct_on=date(2015, 12, 31))
+    assert (done.months, done.end_on, done.rule_pack) == (12, date(2025, 3, 1), "CN-2003@1")
+
+
+def test_a_correction_of_days_keeps_the_months_that_were_chosen(city: City, person: str) -> None:
+    at(city, noon(2024, 3, 4))
+    case = recorded(
+        city, date(2024, 3, 1), cadre=person, kind="DEMERIT", offences=3, months=30, effective_on=date(2024, 3, 4)
+    )
+    done = corrected(city, case, effective_on=date(2024, 3, 1))
+    assert (done.months, done.end_on) == (30, date(2026, 9, 1))
+
+
+def test_a_sanction_that_is_still_to_take_effect_is_moved_with_its_day(city: City, person: str) -> None:
+    at(city, noon(2024, 3, 4))
+    case = recorded(city, date(2024, 3, 1), cadre=person, effective_on=date(2024, 4, 1))
+    done = corrected(city, case, effective_on=date(2024, 3, 20))
+    assert (done.state, done.end_on) == ("RECORDED", date(2025, 3, 20))
+    at(city, noon(2024, 3, 19))
+    assert city.again(case).state == "RECORDED"
+    at(city, noon(2024, 3, 20))
+    assert city.again(case).state == "IN_EFFECT"
+
+
+def test_only_a_correction_moves_days_and_only_to_where_they_can_be(city: City, person: str) -> None:
+    sanctions = city.cases.sanctions
+    at(city, noon(2024, 3, 4))
+    case = recorded(city, date(2024, 3, 1), cadre=person)
+    fire(city)
+    form = {"cause": "CORRECTION", "decision_no": "x", "reason": "r"}
+    for changes in (
+        {"effective_on": date(2024, 2, 29)},
+        {"effective_on": date(2024, 3, 5)},
+        {"decided_on": date(2024, 3, 2)},
+        {"conduct_on": date(2024, 3, 2)},
+    ):
+        city.take(sanctions, case, "modify", SECOND_DISC, form | changes)
+        assert refusal(city, sanctions, case, "modify", THIRD_DISC, form | changes) == "DATE_RANGE"
+    appeal = {"cause": "APPEAL", "decision_no": "x", "effective_on": "2024-03-01"}
+    assert list(SanctionModification().validate(appeal)) == ["effective_on"]
 
 
 def test_who_sees_a_sanction(city: City, person: str) -> None:

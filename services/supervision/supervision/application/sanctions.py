@@ -109,8 +109,8 @@ def _facts(
             "regime": case.regime,
             "kind": form.get("kind", case.kind),
             "basis": case.basis,
-            "conduct_on": case.conduct_on,
-            "decided_on": case.decided_on,
+            "conduct_on": form.get("conduct_on", case.conduct_on),
+            "decided_on": form.get("decided_on", case.decided_on),
         }
         return SanctionFacts(
             unit=case.unit,

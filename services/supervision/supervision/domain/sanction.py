@@ -336,8 +336,11 @@ def _check_days(step: Step) -> None:
         )
 
 
-def set_length(step: Step, months: int | None) -> None:
-    """Give the sanction its months by the rules, and its end. Raises 422 `NO_RULE_AT_CONDUCT`, `MONTHS_MISMATCH`."""
+def set_length(step: Step, months: int | None, kept: int | None = None) -> None:
+    """Give the sanction its months by the rules, and its end. Raises 422 `NO_RULE_AT_CONDUCT`, `MONTHS_MISMATCH`.
+
+    Where the rules leave a choice that is not made, it is that which was made before, `kept`.
+    """
     case: Sanction = step.case
     facts: SanctionFacts = step.facts
     entry = step.rule(kinds_key(case.regime))[case.kind]
@@ -358,8 +361,8 @@ def set_length(step: Step, months: int | None) -> None:
             )
         case.cap_months = None if facts.cap is None else int(facts.cap.value)
         allowed = possible_months(facts.months.value, case.offences, case.cap_months)
-        if months is None and len(allowed) == 1:
-            months = allowed[0]
+        if months is None:
+            months = allowed[0] if len(allowed) == 1 else kept
         _refuse_months(case, months, allowed)
         case.months = months
         case.after_months = None if facts.after is None else int(facts.after.value)
@@ -496,6 +499,9 @@ def _keep(step: Step) -> None:
         "kind": case.kind,
         "months": case.months,
         "decision_no": case.decision_no,
+        "conduct_on": case.conduct_on and case.conduct_on.isoformat(),
+        "decided_on": case.decided_on.isoformat(),
+        "effective_on": case.effective_on.isoformat(),
         "end_on": case.end_on and case.end_on.isoformat(),
         "watch_until": case.watch_until and case.watch_until.isoformat(),
         "restored_on": case.restored_on and case.restored_on.isoformat(),
@@ -504,7 +510,7 @@ def _keep(step: Step) -> None:
 
 
 def modify(step: Step) -> None:
-    """Change kind or length by a later decision; what it was is kept.
+    """Change kind or length by a later decision, or correct its days; what it was is kept.
 
     Raises 422 `NO_REFORMATIO_IN_PEIUS` where an appeal or a review would make it heavier or last longer, and what
     `enter` raises.
@@ -518,7 +524,9 @@ def modify(step: Step) -> None:
     case.offences = form.get("offences", case.offences)
     _check_kind(step)
     _check_entitled(step)
-    set_length(step, form.get("months"))
+    _correct_days(step)
+    corrected = form["cause"] == Cause.CORRECTION and case.kind == was_kind
+    set_length(step, form.get("months"), was_months if corrected else None)
     if form["cause"] != Cause.CORRECTION and _is_heavier(step, was_kind, was_end, was_months):
         raise Refusal(
             "NO_REFORMATIO_IN_PEIUS",
@@ -530,6 +538,27 @@ def modify(step: Step) -> None:
             was_months=was_months,
             end_on=case.end_on and case.end_on.isoformat(),
             was=was_end and was_end.isoformat(),
+        )
+
+
+def _correct_days(step: Step) -> None:
+    """Take over corrected days. What is in effect already cannot begin later than today. Raises 422 `DATE_RANGE`."""
+    case: Sanction = step.case
+    form = step.form
+    if not {"conduct_on", "decided_on", "effective_on"} & set(form):
+        return
+    case.conduct_on = form.get("conduct_on", case.conduct_on)
+    case.decided_on = form.get("decided_on", case.decided_on)
+    case.effective_on = form.get("effective_on", case.effective_on)
+    _check_days(step)
+    today = step.at.date()
+    if case.state != "RECORDED" and case.effective_on > today:
+        raise Refusal(
+            "DATE_RANGE",
+            zh="已生效的处分处理,生效日期不得晚于今天。",
+            en="What is in effect cannot begin later than today.",
+            effective_on=case.effective_on.isoformat(),
+            latest=today.isoformat(),
         )
 
 
@@ -684,6 +713,7 @@ _EVENT: Final = "supervision.sanction.{}.v1"
 EFFECT, EXPIRING, EXPIRY = "sanction.effect", "sanction.expiring", "sanction.expiry"
 USE_REVIEW, RESTORATION, EXECUTION = "sanction.use_review", "sanction.restoration", "sanction.execution"
 _DAYS: Final = (EXPIRING, EXPIRY)
+_IN_EFFECT: Final = Arm(kind=EFFECT, rule="sanction.on_the_day", then="take_effect", start=takes_effect)
 _TO_THE_END: Final = (
     Arm(kind=EXPIRING, rule="sanction.on_the_day", then="near_end", start=nears_end),
     Arm(kind=EXPIRY, rule="sanction.on_the_day", then="expire", start=ends),
@@ -721,7 +751,7 @@ SANCTION: Final = CaseType(
                 effect=confirm,
                 event=_EVENT.format("recorded"),
                 arms=(
-                    Arm(kind=EFFECT, rule="sanction.on_the_day", then="take_effect", start=takes_effect),
+                    _IN_EFFECT,
                     Arm(kind=EXECUTION, rule="sanction.execution", warn="deadline.warning", start=executes),
                 ),
                 not_after=("create", "revise"),
@@ -769,8 +799,8 @@ SANCTION: Final = CaseType(
                 allow=_ENTERS,
                 effect=modify,
                 event=_EVENT.format("modified"),
-                closes=_DAYS,
-                arms=_TO_THE_END,
+                closes=(EFFECT, *_DAYS),
+                arms=(_IN_EFFECT, *_TO_THE_END),
                 eyes=2,
                 reason=True,
             ),

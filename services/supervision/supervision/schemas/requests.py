@@ -207,13 +207,22 @@ class SanctionEntry(Form):
 
 
 class SanctionModification(Form):
-    """What a later decision makes of a sanction."""
+    """What a later decision makes of a sanction; a correction alone may give other days."""
 
     cause = fields.String(required=True, validate=validate.OneOf([cause.value for cause in Cause]))
     decision_no = _number(metadata={"description": "变更决定文号 number of the later decision"})
     kind = _code()
+    conduct_on = fields.Date(metadata={"description": "更正后的行为日期 corrected day of the conduct"})
+    decided_on = fields.Date(metadata={"description": "更正后的决定日期 corrected day of the decision"})
+    effective_on = fields.Date(metadata={"description": "更正后的生效日期 corrected day of effect"})
     offences = fields.Integer(strict=True, validate=validate.Range(1, MAX_OFFENCES))
     months = fields.Integer(strict=True, validate=_MONTHS)
+
+    @validates_schema
+    def _days_are_corrected(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        moved = [name for name in ("conduct_on", "decided_on", "effective_on") if name in data]
+        if moved and data["cause"] != Cause.CORRECTION:
+            raise ValidationError(Bilingual("只有更正可以改变日期。", "Only a correction gives another day."), moved[0])
 
 
 class WatchExtension(Form):
