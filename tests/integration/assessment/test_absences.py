@@ -76,3 +76,6 @@ def test_only_those_concerned_see_leave(client: Client, cadre: str) -> None:
     assert client.get(ASSESSOR, f"/absences?cadre={cadre}").json["items"]
     assert client.get(person(cadre), "/absences").json["items"]
     assert client.get(OTHER_STAFF, "/absences").json["items"] == []
+    # That somebody was ill is for the assessors and the keepers of the roster, not for every office of the department.
+    for role, status in (("ORG.cadre", 200), ("ORG.edu", 403), ("ORG.supervise", 403)):
+        assert client.get({"sub": "office", "roles": [role], "scope": ALL}, "/absences").status_code == status

@@ -14,7 +14,13 @@ from assessment.schemas.responses import AbsenceView
 from citybus.cases import Actor, Cases, Reach, Step
 from citybus.unit_of_work import UnitOfWork
 
-READERS: Final[Mapping[str, Reach]] = {"ORG.*": Reach.OFFICE, "UNITHR": Reach.UNIT, "CADRE": Reach.SELF}
+OFFICERS: Final = ("ORG.assess", "ORG.cadre")
+"""Illness is sensitive: it is for those whose work needs it."""
+READERS: Final[Mapping[str, Reach]] = {
+    **dict.fromkeys(OFFICERS, Reach.OFFICE),
+    "UNITHR": Reach.UNIT,
+    "CADRE": Reach.SELF,
+}
 
 
 def absences(rulebook: Rulebook) -> Cases:
@@ -60,7 +66,7 @@ def visible(actor: Actor) -> ColumnElement[bool]:
     """Return which leave `actor` may list: the same that `scope` lets them read."""
     row = AbsenceRow
     seen: list[ColumnElement[bool]] = []
-    if actor.has("ORG.*"):
+    if any(actor.has(role) for role in OFFICERS):
         seen.append(true() if actor.units is None else row.unit.in_(sorted(actor.units)))
     if actor.has("UNITHR") and actor.unit:
         seen.append(row.unit == actor.unit)
