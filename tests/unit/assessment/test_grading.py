@@ -140,14 +140,14 @@ def test_recorded_facts_are_checked() -> None:
     ):
         with pytest.raises(Refusal, match=code):
             check_routine(grade, basis, RULES)
-    check_interviewers(["a", "b"], "c", [])
+    check_interviewers(["a", "b"], "c", [], RULES)
     for code, who, colleagues in (
         ("TWO_INTERVIEWERS", ["a", "a"], []),
         ("AVOIDANCE", ["a", "c"], []),
         ("AVOIDANCE", ["a", "b"], ["b"]),
     ):
         with pytest.raises(Refusal, match=code):
-            check_interviewers(who, "c", colleagues)
+            check_interviewers(who, "c", colleagues, RULES)
 
 
 @pytest.mark.parametrize(

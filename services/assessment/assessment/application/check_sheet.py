@@ -162,7 +162,7 @@ def check_row(row: SheetRow, table: Table, found: Found, actor: Actor, uow: Unit
         with checked.part(f"talk{talk.number}_on"):
             check_day(talk.held_on, row.year, today)
         with checked.part(f"talk{talk.number}_by"):
-            _check_interviewers(talk, known, found)
+            _check_interviewers(talk, known, found, rules)
         with checked.part(f"talk{talk.number}_text"):
             refuse_marked([talk.summary], rules)
     if not checked.faults:
@@ -205,13 +205,13 @@ def assessed(row: SheetRow, subject: Subject | None) -> Assessed:
     return Assessed(subject.cadre, subject.unit, subject.annual)
 
 
-def _check_interviewers(talk: SheetTalk, subject: Assessed, found: Found) -> None:
+def _check_interviewers(talk: SheetTalk, subject: Assessed, found: Found, rules: Rules) -> None:
     people = [found.people.get(number) for number in talk.interviewers]
     known = [each for each in people if each is not None]
     if len(known) < len(people):
         raise Refusal("UNKNOWN_CADRE", zh="名册中没有该干部。", en="The roster has no such cadre.")
     colleagues = [each.id for each in known if each.unit == subject.unit]
-    check_interviewers([each.id for each in known], subject.cadre, colleagues)
+    check_interviewers([each.id for each in known], subject.cadre, colleagues, rules)
 
 
 class _Checked:

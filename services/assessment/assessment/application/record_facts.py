@@ -117,7 +117,7 @@ def talk_row(
     unknown = sorted(set(interviewers) - set(homes))
     if unknown:
         raise Refusal("UNKNOWN_CADRE", zh="名册中没有该干部。", en="The roster has no such cadre.", cadres=unknown)
-    check_interviewers(interviewers, cadre, [each for each in interviewers if homes[each] == unit])
+    check_interviewers(interviewers, cadre, [each for each in interviewers if homes[each] == unit], rules)
     return TalkRow(
         id=new_id(),
         subject_kind=form["subject_kind"],

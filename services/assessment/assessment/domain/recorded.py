@@ -109,15 +109,18 @@ def check_routine(grade: str, basis: Collection[str], rules: Rules) -> Decimal:
     return Decimal(grades[grade])
 
 
-def check_interviewers(interviewers: Sequence[str], subject: str | None, colleagues: Collection[str]) -> None:
+def check_interviewers(
+    interviewers: Sequence[str], subject: str | None, colleagues: Collection[str], rules: Rules
+) -> None:
     """Raise 422 `TWO_INTERVIEWERS` for fewer than two people, `AVOIDANCE` for the subject or people of the same unit."""
-    if len(set(interviewers)) < 2:
+    given, wanted = len(set(interviewers)), rules["talk.interviewers"]
+    if given < wanted:
         raise Refusal(
             "TWO_INTERVIEWERS",
-            zh="谈话须由两人进行。",
-            en="Two people hold a talk.",
-            given=len(set(interviewers)),
-            wanted=2,
+            zh=f"谈话须由 {wanted} 人进行。",
+            en=f"At least {wanted} people hold a talk.",
+            given=given,
+            wanted=wanted,
         )
     if (subject is not None and subject in interviewers) or set(interviewers) & set(colleagues):
         raise Refusal(
