@@ -145,7 +145,8 @@ def test_weights_total_a_hundred(year: Year) -> None:
 def test_an_evaluation_wants_a_valid_ballot_the_quarters_and_two_talks(year: Year, case: Any) -> None:
     year.take(case, "self_report", self_of(case.cadre), text="述职")
     few = year.ballot(case, {"EXCELLENT": 6})
-    assert refused(year, case, "evaluate", ballot=few).code == "BALLOT_INVALID"
+    invalid = refused(year, case, "evaluate", ballot=few)
+    assert (invalid.code, invalid.figures) == ("BALLOT_INVALID", {"turnout": "60.00", "least": "66.67"})
     ballot = year.ballot(case)
     assert refused(year, case, "evaluate", ballot=ballot).code == "ROUTINE_MISSING"
     year.facts(case)
@@ -628,7 +629,8 @@ def test_who_headed_a_group_in_the_year_is_bound_by_its_grade_wherever_the_post_
     assert (first.unit, first.head_of, second.head_of) == ("M-2", "M-1", "M-2")
     for head in (first, second):
         year.proposed(head, 80)
-        assert refused(year, head, "approve", COMMITTEE).code == "GROUP_FIRST"
+        refusal = refused(year, head, "approve", COMMITTEE)
+        assert (refusal.code, refusal.figures) == ("GROUP_FIRST", {"unit": head.head_of})
     assert year.approved(group, 50).grade == "POOR"
     assert year.approved(other, 80).grade == "GOOD"
     year.tick()

@@ -252,7 +252,13 @@ def open_year(step: Step) -> None:
             "DUPLICATE", zh="该对象本年度考核已建立。", en="The subject's year is being assessed already.", status=409
         )
     if facts.scheme is None or facts.scheme.state == "DRAFT":
-        raise Refusal("SCHEME_MISSING", zh="该年度考核方案尚未发布。", en="The scheme of the year is not published.")
+        raise Refusal(
+            "SCHEME_MISSING",
+            zh=f"{case.year} 年度考核方案尚未发布。",
+            en=f"The scheme of {case.year} is not published.",
+            year=case.year,
+            target_kind=case.subject_kind,
+        )
     within_window(step)
     case.scheme_id = facts.scheme.id
     case.head_of = None
@@ -365,11 +371,17 @@ def _valid_ballot(step: Step) -> BallotResult:
     if facts.ballot is None:
         raise Refusal("BALLOT_MISSING", zh="没有民主测评结果。", en="No democratic evaluation is recorded.")
     if not facts.ballot.valid:
+        share = step.rule("ballot.turnout")
+        turnout, least = (
+            str(grading.two_places(part * grading.HUNDRED))
+            for part in (facts.ballot.turnout, Decimal(share["least"]) / Decimal(share["of"]))
+        )
         raise Refusal(
             "BALLOT_INVALID",
-            zh="民主测评参加率不足，结果无效。",
-            en="Too few took part in the democratic evaluation; it is void.",
-            turnout=str(grading.two_places(facts.ballot.turnout * 100)),
+            zh=f"民主测评参加率为 {turnout}%，不足 {least}%，结果无效，须重新组织。",
+            en=f"{turnout} % took part in the democratic evaluation, fewer than {least} %; it is void and must be held anew.",
+            turnout=turnout,
+            least=least,
         )
     return facts.ballot
 
@@ -569,12 +581,14 @@ def publicity_over(step: Step) -> None:
 
 def groups_first(step: Step) -> None:
     """Raise 422 `GROUP_FIRST` where the grade hangs on the group's, which is not approved yet (A18)."""
+    case: Annual = step.case
     facts: AnnualFacts = step.facts
     if facts.group_pending:
         raise Refusal(
             "GROUP_FIRST",
             zh="班子等次尚未审定，请先审定班子。",
             en="The grade of the group is not approved yet; it comes first.",
+            unit=case.head_of,
         )
 
 
