@@ -238,7 +238,8 @@ def mistaken(stage: Stage, name: str, who: Member) -> Days:
     line.reaches(people.DISCIPLINE, sanction, "EXPIRED")
     line.take(people.DISCIPLINE, sanction, "flag_use", reason="影响仍在(虚构)")
     eligibility.barred(line, who, "PROMOTE", REVOKED, "AFFECTS_USE_AFTER_EXPIRY", None)
-    eligibility.free(line, who, "EXCELLENT", REVOKED)
+    # Of the grade excellent the whole year is barred, though the six months are over.
+    eligibility.barred(line, who, "EXCELLENT", REVOKED, EFFECT, date(2025, 1, 1))
     yield at(YEAR_ON)
     line.take(people.DISCIPLINE, sanction, "clear_use", reason="影响已消除(虚构)")
     eligibility.free(line, who, "PROMOTE", YEAR_ON)
