@@ -280,6 +280,15 @@ def test_an_appeal_suspends_nothing(city: City, person: str) -> None:
     assert told(city, "adjustment", case)[-1] == "reversed"
 
 
+def test_who_left_talks_with_nobody(city: City, person: str) -> None:
+    case = decided(city, person)
+    gone = f"gone-{person}"
+    with city.acting(DISC) as uow:
+        uow.session.add(CadreRow(id=gone, unit=DISTRICT, has_left=True))
+        uow.commit()
+    assert refusal(city, case, "talk", ORG, {"talkers": ["member-1", gone]}) == "CADRE_LEFT"
+
+
 def test_a_recall_or_a_measure_leads_to_one_proposal(city: City, person: str) -> None:
     recall = new_id()
 

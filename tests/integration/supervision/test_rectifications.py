@@ -9,7 +9,7 @@ import pytest
 from citybus import tables
 from citybus.errors import Refusal
 from citybus.ids import new_id
-from supervision.persistence.models import RectificationRow
+from supervision.persistence.models import CadreRow, RectificationRow
 from tests.support.supervision import (
     BUREAU,
     DISC,
@@ -90,6 +90,16 @@ def test_rectified_in_time_halves_the_weight_and_lasting_closes_the_finding(city
         "accepted",
         "rechecked",
     ]
+
+
+def test_who_left_answers_for_no_rectification(city: City) -> None:
+    finding = city.verified()
+    with city.acting(RECORDER) as uow:
+        uow.session.merge(CadreRow(id="gone", unit=BUREAU, has_left=True))
+        uow.commit()
+    with pytest.raises(Refusal) as caught:
+        city.open(city.rectifications, HEAD, {"finding": finding.id, "owner": "gone", "plan": "整改"})
+    assert (caught.value.code, caught.value.figures) == ("CADRE_LEFT", {"cadres": ["gone"]})
 
 
 def test_the_finding_says_which_rectification_moved_it(city: City) -> None:

@@ -133,7 +133,10 @@ def facts(uow: UnitOfWork, case: AdjustmentRow, action: str, form: Mapping[str, 
         )
     if action == "talk":
         talkers = list(form.get("talkers", ()))
-        return AdjustmentFacts(members=frozenset(session.scalars(select(CadreRow.id).where(CadreRow.id.in_(talkers)))))
+        known = session.scalars(select(CadreRow).where(CadreRow.id.in_(talkers))).all()
+        return AdjustmentFacts(
+            members=frozenset(row.id for row in known), left=frozenset(row.id for row in known if row.has_left)
+        )
     return AdjustmentFacts()
 
 

@@ -74,6 +74,7 @@ def facts(uow: UnitOfWork, case: RectificationRow, action: str, form: Mapping[st
         return RectificationFacts(
             finding=None if finding is None else Rectified(finding.state, finding.unit),
             owner_unit=None if owner is None else owner.unit,
+            owner_left=owner is not None and owner.has_left,
         )
     if action == "submit":
         sums = list(form.get("proof", ()))

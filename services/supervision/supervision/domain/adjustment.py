@@ -83,7 +83,8 @@ class AdjustmentFacts:
     """What was looked up for a step.
 
     `unit` is that of the cadre (None: on no roster); `warned` says whether an earlier reminder, inquiry or admonition
-    brought no correction; `held` whether a case is open; `duplicate` whether the same is under way already.
+    brought no correction; `held` whether a case is open; `duplicate` whether the same is under way already. `members` are
+    those of the talkers who are on the roster, `left` those of them who left.
     """
 
     unit: str | None = None
@@ -93,6 +94,7 @@ class AdjustmentFacts:
     held: bool = False
     duplicate: bool = False
     members: frozenset[str] = field(default_factory=frozenset)
+    left: frozenset[str] = frozenset()
 
 
 class AdjustmentMachine(StateMachine):
@@ -381,7 +383,10 @@ def serve(step: Step) -> None:
 
 
 def talk(step: Step) -> None:
-    """Note the talk. Raises 422 `TWO_TALKERS`, `AVOIDANCE`, `UNKNOWN_CADRE`, `DATE_RANGE`, 451 `SECRECY_LEVEL`."""
+    """Note the talk.
+
+    Raises 422 `TWO_TALKERS`, `AVOIDANCE`, `UNKNOWN_CADRE`, `CADRE_LEFT`, `DATE_RANGE`, 451 `SECRECY_LEVEL`.
+    """
     case: Adjustment = step.case
     facts: AdjustmentFacts = step.facts
     talkers = sorted(set(step.form["talkers"]))
@@ -395,6 +400,9 @@ def talk(step: Step) -> None:
     unknown = sorted(set(talkers) - facts.members)
     if unknown:
         raise Refusal("UNKNOWN_CADRE", zh="名册中没有该干部。", en="The roster has no such cadre.", cadres=unknown)
+    left = sorted(set(talkers) & facts.left)
+    if left:
+        raise Refusal("CADRE_LEFT", zh="谈话人已离任,请更换。", en="One of those who talk has left.", cadres=left)
     refuse_marked([step.form.get("summary")], step.rules)
     case.talkers = talkers
     case.talked_on = _not_ahead(step.form.get("talked_on", step.at.date()), step, case.decided_on)

@@ -61,10 +61,11 @@ class Rectified:
 
 @dataclass(frozen=True, slots=True)
 class RectificationFacts:
-    """What was looked up for a step: the finding, the unit of the owner, and which of the proofs exist."""
+    """What was looked up for a step: the finding, the unit of the owner and whether they left, and which of the proofs exist."""
 
     finding: Rectified | None = None
     owner_unit: str | None = None
+    owner_left: bool = False
     evidence: frozenset[str] = field(default_factory=frozenset)
 
 
@@ -95,7 +96,7 @@ def scope(case: Rectification) -> Scope:
 def plan(step: Step) -> None:
     """Take over the plan; from today the period runs.
 
-    Raises 422 `UNKNOWN_FINDING`, `FINDING_NOT_VERIFIED`, `UNKNOWN_CADRE` (of another unit), 409 `DUPLICATE` (it is being
+    Raises 422 `UNKNOWN_FINDING`, `FINDING_NOT_VERIFIED`, `UNKNOWN_CADRE` (of another unit), `CADRE_LEFT`, 409 `DUPLICATE` (it is being
     rectified already), 451 `SECRECY_LEVEL`.
     """
     case: Rectification = step.case
@@ -121,6 +122,10 @@ def plan(step: Step) -> None:
             zh="整改责任人须是本单位干部。",
             en="The unit has no such cadre who could answer for it.",
             cadres=[case.owner],
+        )
+    if facts.owner_left:
+        raise Refusal(
+            "CADRE_LEFT", zh="整改责任人已离任,请更换。", en="Who is to answer for it has left.", cadres=[case.owner]
         )
     refuse_marked([form["plan"]], step.rules)
     case.plan, case.planned_on = form["plan"], step.at.date()
