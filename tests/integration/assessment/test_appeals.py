@@ -131,6 +131,27 @@ def test_what_was_not_served_is_in_time_and_may_still_be_rejected(city: City, cl
     assert file(client, cadre, ref).status_code == 201
 
 
+def test_an_extension_puts_out_the_light_of_the_day_that_passed(city: City, client: Client, cadre: str) -> None:
+    path = filed(city, client, cadre, sanctioned(city, cadre), "DIRECT_APPEAL")
+    for step in ("accept", "examine"):
+        client.take(FAIR, path, step)
+    at(city, date(2025, 6, 20))
+    deadlines.fire_due(city.units, handlers(case_types(rulebook())))
+    client.take(FAIR, path, "extend", {"reason": "案情复杂"})
+    told = [
+        (each.type.split(".")[2], each.data["deadline"], each.data["state"])
+        for each in city.outbox()
+        if each.data.get("kind") == "appeal.decide" and each.data["ref"] == path.removeprefix("/").replace("s/", "/", 1)
+    ]
+    (_, old, _), second, (_, new, _) = told
+    assert [(what, state) for what, _, state in told] == [
+        ("armed", "ARMED"),
+        ("settled", "SATISFIED"),
+        ("armed", "ARMED"),
+    ]
+    assert (second[1], old == new) == (old, False)
+
+
 def test_an_appeal_follows_the_served_review_with_other_people_and_one_extension(
     city: City, client: Client, cadre: str
 ) -> None:

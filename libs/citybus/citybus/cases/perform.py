@@ -261,6 +261,9 @@ class Cases:
                 with uow.under(thread):
                     warned.satisfied(uow, self, case, kind)
         for arm in action.arms:
+            if source is not None and arm.kind not in action.closes:
+                with uow.under(thread):
+                    warned.overtaken(uow, self, case, arm)
             if _arm(session, step, arm, subject, thread):
                 with uow.under(thread):
                     warned.tell_armed(uow, self, case, arm)

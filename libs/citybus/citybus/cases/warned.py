@@ -53,6 +53,14 @@ def cancelled(uow: UnitOfWork, cases: "Cases", case: Any, kind: str) -> None:
         tell_settled(uow, cases, case, kind)
 
 
+def overtaken(uow: UnitOfWork, cases: "Cases", case: Any, arm: Arm) -> None:
+    """Settle a deadline that people let pass, and that is armed anew now: of the old one nobody is told any more."""
+    if arm.warn is None or arm.then is not None:
+        return
+    if deadlines.settle_late(uow.session, arm.kind, cases.case_type.subject(case)):
+        tell_settled(uow, cases, case, arm.kind)
+
+
 def _tell(uow: UnitOfWork, cases: "Cases", case: Any, arm: Arm, what: str) -> None:
     case_type = cases.case_type
     ref = case_type.subject(case)
