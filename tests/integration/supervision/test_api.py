@@ -284,7 +284,7 @@ def test_evidence_is_read_by_officers_within_its_scope_and_each_read_is_audited(
     of_unit = FIRST | {"scope": {"units": "*", "unit": BUREAU}}
     for who in (far, of_unit):
         assert problem(client.get(who, path)) == (403, "DATA_SCOPE")
-    assert problem(client.get(PARTY, path)) == (403, "FORBIDDEN")
+    assert problem(client.get(PARTY, path)) == (403, "DATA_SCOPE")
     assert problem(client.get(FIRST, f"/evidence/{'0' * 64}")) == (404, "NOT_FOUND")
     entries = city.rows(tables.audit_entries, tables.audit_entries.c.target == f"evidence/{digest}")
     assert [entry.action for entry in entries].count("evidence.read") == 1
@@ -478,3 +478,21 @@ def test_lists_are_filtered_by_whom_and_what_they_are_about(client: Client, city
     bulletins = [city.open(city.bulletins, ORG, a_bulletin(finding.id)) for finding in (verified, city.verified())]
     assert listed(f"/bulletins?finding={verified.id}") == {bulletins[0].id}
     assert problem(client.get(OFFICER, "/bulletins?finding=x")) == (400, "VALIDATION")
+
+
+def test_who_uploaded_a_file_reads_it_again_and_nobody_else_by_its_hash(client: Client, city: City) -> None:
+    mine = client.upload(HEAD, PDF + b"proof").json["sha256"]
+    assert client.get(HEAD, f"/evidence/{mine}").data == PDF + b"proof"
+    theirs = client.upload(OFFICER, PDF + b"held against the cadre").json["sha256"]
+    case = notified(client, evidence=[theirs])
+    assert client.get(PARTY, f"/findings/{case['id']}").json["evidence"] == [theirs]
+    for who, digest in ((PARTY, theirs), (HEAD, theirs), (PARTY, mine)):
+        assert problem(client.get(who, f"/evidence/{digest}")) == (403, "DATA_SCOPE")
+    # Naming it as proof of one's own opens it to nobody.
+    finding = city.verified()
+    plan = {"finding": finding.id, "owner": LEAD, "plan": "整改"}
+    path = client.post(HEAD, "/rectifications", plan).headers["Location"]
+    done = client.post(HEAD, f"{path}/submit", {"report": "完成", "proof": [theirs]}, If_Match='"1"')
+    assert done.status_code == 200
+    for who in (HEAD, PARTY):
+        assert problem(client.get(who, f"/evidence/{theirs}")) == (403, "DATA_SCOPE")

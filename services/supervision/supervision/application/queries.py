@@ -47,7 +47,9 @@ def report(inspections: Cases, uow: UnitOfWork, inspection_id: str, actor: Actor
 
 
 def evidence(uow: UnitOfWork, digest: str, actor: Actor) -> EvidenceRow:
-    """Return a file of evidence that belongs to a finding which `actor` may read, or that they uploaded.
+    """Return a file that `actor` uploaded, or for an officer one that belongs to a finding or rectification in reach.
+
+    Naming a file by its hash in a case of one's own opens it to nobody.
 
     Raises Refusal: 404 `NOT_FOUND`, 403 `DATA_SCOPE`.
     """
@@ -60,7 +62,8 @@ def evidence(uow: UnitOfWork, digest: str, actor: Actor) -> EvidenceRow:
     attached = select(FindingRow.id).where(FindingRow.evidence.contains([digest]), within, apart, ~party).limit(1)
     rectified = RectificationRow.unit.in_(sorted(actor.units)) if actor.units is not None else true()
     proving = select(RectificationRow.id).where(RectificationRow.proof.contains([digest]), rectified).limit(1)
-    seen = any(uow.session.execute(found).one_or_none() for found in (attached, proving))
+    officer = any(actor.has(role) for role in OFFICERS)
+    seen = officer and any(uow.session.execute(found).one_or_none() for found in (attached, proving))
     if row.uploaded_by != actor.subject and not seen:
         raise Refusal(
             "DATA_SCOPE", zh="该证据不在您的数据权限范围内。", en="The evidence is outside your data scope.", status=403

@@ -251,10 +251,10 @@ def _evidence(rulebook: Rulebook) -> Blueprint:
         return command(work)
 
     @routes.get("/<string(length=64):digest>")
-    @requires(*OFFICERS)
+    @requires(*OFFICERS, "CADRE", "UNITHEAD", "UNITHR")
     @routes.response(200, description="the file")
     def download(digest: str) -> Response:
-        """Read a file of evidence."""
+        """Read a file of evidence: officers those in reach, everybody what they uploaded."""
         with transaction() as uow:
             row = queries.evidence(uow, digest, caller())
             response = Response(row.content, content_type=row.media_type)
