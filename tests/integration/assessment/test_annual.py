@@ -302,6 +302,9 @@ def test_an_open_case_puts_the_grade_off_and_it_is_made_up_later(year: Year, cas
     year.city.clock.advance(timedelta(days=31))
     made = year.take(case, "make_up")
     assert (made.state, made.proposed_grade, made.notes) == ("PROPOSED", "COMPETENT", ["MADE_UP_LATE"])
+    armed, settled = told_deadlines(year, case)
+    assert (armed.data["kind"], armed.data["disclosed"], armed.data["confidential"]) == ("annual.makeup", False, True)
+    assert (settled.data["disclosed"], settled.data["confidential"]) == (True, True)
     assert year.take(case, "approve", COMMITTEE).grade_status == "GRADED"
     assert year.told(case)[-3:] == ["suspended", "made-up", "approved"]
 

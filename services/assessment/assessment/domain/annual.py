@@ -218,11 +218,15 @@ DECIDED: Final = frozenset({"APPROVED", "NOTIFIED", "REVIEW_REQUESTED", "FINAL",
 
 
 def scope(case: Annual) -> Scope:
-    """Return whom an assessment concerns; that a grade waits for a case is not told to them."""
+    """Return whom an assessment concerns; that a grade waits for a case is not told to them.
+
+    Of the deadlines of one that waited the unit's officers are not told either: they would tell of the case.
+    """
     return Scope(
         units=frozenset({case.unit}),
         persons=frozenset({case.cadre} if case.cadre else ()),
         disclosed=case.state != "PENDING_MAKEUP",
+        confidential=case.hold_closed_on is not None,
     )
 
 
