@@ -28,7 +28,19 @@ from tests.support.sanctions import (
     recorded,
     told,
 )
-from tests.support.supervision import BUREAU, DISC, LEAD, ORG, RECORDER, City, cadre, officer, texts_in_outbox
+from tests.support.supervision import (
+    BUREAU,
+    DISC,
+    DISTRICT,
+    LEAD,
+    ORG,
+    RECORDER,
+    STRANGER,
+    City,
+    cadre,
+    officer,
+    texts_in_outbox,
+)
 
 EFFECT = "EFFECT_PERIOD_ACTIVE"
 
@@ -483,3 +495,20 @@ def test_a_sanction_of_nobody_is_refused(city: City, person: str) -> None:
         city.open(city.cases.sanctions, DISC, an_entry(date(2024, 3, 1), cadre=new_id()))
     assert caught.value.code == "UNKNOWN_CADRE"
     assert city.rows(SanctionRow.__table__, SanctionRow.cadre == LEAD) == []
+
+
+@pytest.mark.parametrize(
+    ("actor", "code"),
+    [
+        (officer("disc-near", "DISC", unit="420200-DISC", units=frozenset({BUREAU})), "DATA_SCOPE"),
+        (officer("disc-self", "DISC", unit="420200-DISC", person="cadre-elsewhere"), "AVOIDANCE"),
+        (officer("disc-of-district", "DISC", unit=DISTRICT), "AVOIDANCE"),
+    ],
+)
+def test_an_entry_is_not_revised_onto_somebody_out_of_reach(city: City, person: str, actor: Actor, code: str) -> None:
+    """As it could not be entered on them in the first place."""
+    sanctions = city.cases.sanctions
+    case = city.open(sanctions, DISC, an_entry(date(2024, 3, 1), cadre=person))
+    onto = an_entry(date(2024, 3, 1), cadre=STRANGER, decision_no=person)
+    assert refusal(city, sanctions, case, "revise", actor, onto) == code
+    assert city.take(sanctions, case, "revise", DISC, onto)[0].cadre == STRANGER

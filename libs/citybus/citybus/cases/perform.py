@@ -139,9 +139,11 @@ class Cases:
         if any(declared.eyes > 1 for declared in self.case_type.actions.values()):
             # What people confirmed was the case as it stood: a step of any kind makes their confirmation void.
             uow.session.execute(delete(case_approvals).where(case_approvals.c.case_id == case_id))
-        source = case.state
+        source, concerned = case.state, self.scope(case)
         if action.effect:
             action.effect(step)
+        if not actor.system:
+            self._refuse_new_scope(step, action, concerned)
         # The machine says where the action leads. Its engine is not run: it wants locks that a worker's green queues lack.
         case.state = self.case_type.target(source, name)
         case.version += 1
@@ -149,6 +151,15 @@ class Cases:
         uow.session.flush()
         self._record(uow, step, action, source, firing)
         return case
+
+    def _refuse_new_scope(self, step: Step, action: Action, before: Scope) -> None:
+        """Raise as `open` does where a step brings whom it did not concern into a case, and they are out of the actor's reach."""
+        scope = self.scope(step.case)
+        if scope.units <= before.units and scope.persons <= before.persons:
+            return
+        if _offices(action, step.actor):
+            _refuse_reach(action.allow, step.actor, scope)
+            refuse_conflict_of_interest(step, action, scope)
 
     def read(self, uow: UnitOfWork, case_id: str, actor: Actor) -> Any:
         """Return the case for reading and record that it was read. Raises Refusal: 404, 403 `DATA_SCOPE`."""
