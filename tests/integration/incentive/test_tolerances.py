@@ -349,6 +349,51 @@ def test_whoever_asks_asks_once_about_a_finding(city: City) -> None:
     city.drafted(finding, head(), applicant="UNIT")
 
 
+def measured(city: City, *findings: str) -> str:
+    """Have a measure against the cadre in the lead be told that rests on `findings`, and return its id."""
+    measure = new_id()
+    city.receive("supervision", city.measure(measure, findings, "approved", "APPROVED"))
+    return measure
+
+
+def asking(city: City, actor: Actor, measure: str, **changes: Any) -> Any:
+    return city.open(actor, an_application(measure=measure, **changes))
+
+
+def test_who_names_a_measure_asks_about_the_finding_on_which_it_rests(city: City) -> None:
+    finding = city.finding()
+    case = asking(city, APPLICANT, measured(city, finding))
+    assert (case.finding_id, case.persons) == (finding, [LEAD])
+    with pytest.raises(Refusal) as caught:
+        city.drafted(finding)
+    assert caught.value.code == "DUPLICATE"
+
+
+def test_a_measure_that_rests_on_no_finding_or_on_several_names_none(city: City) -> None:
+    findings = sorted([city.finding(), city.finding()])
+    for measure, code, told in (
+        (measured(city), "WITHOUT_FINDING", None),
+        (measured(city, *findings), "SEVERAL_FINDINGS", findings),
+    ):
+        with pytest.raises(Refusal) as caught:
+            asking(city, APPLICANT, measure)
+        assert (caught.value.code, caught.value.figures.get("findings")) == (code, told)
+
+
+@pytest.mark.parametrize(("actor", "kind"), [(cadre(DIRECT), "CADRE"), (head(), "UNIT")])
+def test_nobody_learns_of_anothers_measure_by_asking(city: City, actor: Actor, kind: str) -> None:
+    for measure in (new_id(), measured(city, city.finding())):
+        with pytest.raises(Refusal) as caught:
+            asking(city, actor, measure, applicant=kind)
+        assert caught.value.code == "UNKNOWN_MEASURE"
+
+
+def test_an_organ_may_name_a_measure(city: City) -> None:
+    finding = city.finding()
+    case = asking(city, ORGAN, measured(city, finding), applicant="ORGAN")
+    assert (case.finding_id, case.applicant_kind) == (finding, "ORGAN")
+
+
 def test_two_at_once_are_one(city: City) -> None:
     finding = city.finding()
     case = city.drafted(finding)

@@ -15,9 +15,9 @@ from incentive.application.corrections import give_up_correction, open_correctio
 from incentive.application.follow_effects import open_effects, open_reversal
 from incentive.application.rulebook import Rulebook
 from incentive.application.standings import off_roster
-from incentive.domain.application import AboutFinding, Applicant, Facts
+from incentive.domain.application import AboutFinding, AboutMeasure, Applicant, Facts
 from incentive.domain.tolerance import TOLERANCE, scope
-from incentive.persistence.models import CadreRow, CorrectionRow, FindingRow, ToleranceRow, UploadRow
+from incentive.persistence.models import CadreRow, CorrectionRow, FindingRow, LinkRow, ToleranceRow, UploadRow
 from incentive.schemas.published import tolerance_state
 from incentive.schemas.requests import (
     Answer,
@@ -97,11 +97,13 @@ def facts(uow: UnitOfWork, case: ToleranceRow, action: str, form: Mapping[str, A
     """
     session = uow.session
     finding, others, unit_of, left = None, frozenset[tuple[str, str]](), {}, frozenset[str]()
+    finding_id, measure = None, None
     if action in _ASKING | _NAMING:
         require_fresh(session, "supervision")
-        finding_id = str(form["finding"]) if action == "create" else case.finding_id
-        finding = _finding(session, finding_id)
-        others = _others(session, finding_id, case.id)
+        measure = _measure(session, str(form["measure"])) if action == "create" and form.get("measure") else None
+        finding_id = _asked_about(form, measure) if action == "create" else case.finding_id
+        finding = None if finding_id is None else _finding(session, finding_id)
+        others = frozenset() if finding_id is None else _others(session, finding_id, case.id)
     elif action in _JUDGING:
         finding = _finding(session, case.finding_id)
     if action in _NAMING:
@@ -111,7 +113,28 @@ def facts(uow: UnitOfWork, case: ToleranceRow, action: str, form: Mapping[str, A
         left = off_roster(uow, people)
     shown = _evidence(uow, case, form) if action in _SHOWING else frozenset[str]()
     overdue = action in _REVOKING and _correction_overdue(session, case.id)
-    return Facts(finding=finding, others=others, evidence=shown, unit_of=unit_of, left=left, correction_overdue=overdue)
+    return Facts(
+        finding=finding,
+        finding_id=finding_id,
+        measure=measure,
+        others=others,
+        evidence=shown,
+        unit_of=unit_of,
+        left=left,
+        correction_overdue=overdue,
+    )
+
+
+def _measure(session: Session, measure: str) -> AboutMeasure | None:
+    row = session.get(LinkRow, f"measure/{measure}")
+    return None if row is None else AboutMeasure(row.cadre, tuple(row.findings))
+
+
+def _asked_about(form: Mapping[str, Any], measure: AboutMeasure | None) -> str | None:
+    """Return the finding of a new application: that which it names, or on which alone the measure that it names rests."""
+    if form.get("finding") is not None:
+        return str(form["finding"])
+    return measure.findings[0] if measure is not None and len(measure.findings) == 1 else None
 
 
 def _correction_overdue(session: Session, case_id: str) -> bool:

@@ -97,15 +97,26 @@ class AboutFinding:
 
 
 @dataclass(frozen=True, slots=True)
+class AboutMeasure:
+    """Whom a measure is taken against, and the findings on which it rests."""
+
+    cadre: str | None
+    findings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What was looked up for a step.
 
-    `finding` is None where no accountability is known; `others` are the (kind, id) of those who have asked about the
+    `finding` is None where no accountability is known, `finding_id` its id in a new application; `measure` is that which
+    the application names in its place, None where there is none; `others` are the (kind, id) of those who have asked about the
     finding in other cases that were not withdrawn; `evidence` those sums asked for that the asker may name; `unit_of` the
     unit of each cadre who is named (absent: unknown), `left` are those of them who left; `correction_overdue` whether the correction plan is overdue.
     """
 
     finding: AboutFinding | None = None
+    finding_id: str | None = None
+    measure: AboutMeasure | None = None
     others: frozenset[tuple[str, str]] = frozenset()
     evidence: frozenset[str] = frozenset()
     unit_of: Mapping[str, str] = field(default_factory=dict)
@@ -116,14 +127,17 @@ class Facts:
 def ask(step: Step) -> None:
     """Take over a new application from the form.
 
-    Raises 422 `STAGE_TOO_EARLY`, `NOT_CONCERNED` (the finding does not concern who asks), `AVOIDANCE`,
-    `UNKNOWN_CIRCUMSTANCE`, `UNKNOWN_EVIDENCE`; 409 `DUPLICATE`; 403 `FORBIDDEN` (not in a position to ask as that).
+    Raises 422 `UNKNOWN_MEASURE`, `WITHOUT_FINDING`, `SEVERAL_FINDINGS`, `STAGE_TOO_EARLY`, `NOT_CONCERNED` (the finding does
+    not concern who asks), `AVOIDANCE`, `UNKNOWN_CIRCUMSTANCE`, `UNKNOWN_EVIDENCE`; 409 `DUPLICATE`; 403 `FORBIDDEN` (not in a
+    position to ask as that).
     """
     case: Tolerance = step.case
     facts: Facts = step.facts
+    if step.form.get("measure") is not None:
+        _rests_on_one(step)
     finding = _started(facts)
     kind = Applicant(step.form["applicant"])
-    case.finding_id, case.unit = str(step.form["finding"]), finding.unit
+    case.finding_id, case.unit = str(facts.finding_id), finding.unit
     case.applicant_kind, case.applicant_id = kind.value, _applicant(step, kind, finding)
     case.persons = [case.applicant_id] if kind is Applicant.CADRE else sorted(finding.responsible)
     if (kind.value, case.applicant_id) in facts.others:
@@ -174,6 +188,28 @@ def add_evidence(step: Step) -> None:
             evidence=missing,
         )
     case.evidence = sorted({*case.evidence, *named})
+
+
+def _rests_on_one(step: Step) -> None:
+    """Refuse a measure that is not there for who asks, or that does not rest on one finding."""
+    facts: Facts = step.facts
+    measure, actor = facts.measure, step.actor
+    theirs = measure is not None and measure.cadre == actor.person
+    if measure is None or not (theirs or any(actor.has(role) for role in OFFICES)):
+        raise Refusal("UNKNOWN_MEASURE", zh="没有这项措施。", en="There is no such measure.")
+    if not measure.findings:
+        raise Refusal(
+            "WITHOUT_FINDING",
+            zh="该措施不以问题为依据,无可容错;对措施不服的,可申请复核或申诉。",
+            en="The measure rests on no finding that could be excused; against the measure itself file an appeal.",
+        )
+    if len(measure.findings) > 1:
+        raise Refusal(
+            "SEVERAL_FINDINGS",
+            zh="该措施依据多个问题,请逐一就问题(finding)提出申请。",
+            en="The measure rests on several findings; ask about each `finding` on its own.",
+            findings=list(measure.findings),
+        )
 
 
 def _started(facts: Facts) -> AboutFinding:

@@ -70,6 +70,12 @@ PROBLEMS: Final = (
     Kind("SAME_DECIDER", 422, "须由另一人确认决定。", "Another person must confirm the decision."),
     Kind("SAME_VERIFIER", 422, "须由另一人核实。", "The other verifier must confirm."),
     Kind("SECONDMENT_RANGE", 422, "挂职时间不在允许范围内。", "A secondment is too short or too long."),
+    Kind(
+        "SEVERAL_FINDINGS",
+        422,
+        "该措施依据多个问题,请逐一申请。",
+        "The measure rests on several findings; ask about each on its own.",
+    ),
     Kind("SLOTS_FULL", 422, "该岗位职数已满。", "All slots of the position are taken."),
     Kind("STAGE_TOO_EARLY", 422, "问责程序尚未启动。", "Accountability has not begun."),
     Kind("STAGE_TOO_LATE", 422, "申请期已过。", "The time to ask is over."),
@@ -80,6 +86,13 @@ PROBLEMS: Final = (
     Kind("UNKNOWN_EVIDENCE", 422, "没有该证据文件。", "There is no such evidence."),
     Kind("UNKNOWN_EXCLUSION", 422, "排除情形不在目录内。", "The catalogue has no such exclusion."),
     Kind("UNKNOWN_KIND", 422, "没有该批次类型。", "There is no such kind of batch."),
+    Kind("UNKNOWN_MEASURE", 422, "没有这项措施。", "There is no such measure."),
     Kind("UNKNOWN_POSITION", 422, "批次中没有该岗位。", "The batch has no such position."),
     Kind("WRONG_PERSON", 422, "提名对象与批次类型不符。", "This kind of batch is for other people."),
+    Kind(
+        "WITHOUT_FINDING",
+        422,
+        "该措施不以问题为依据,可申请复核或申诉。",
+        "The measure rests on no finding; file an appeal against it.",
+    ),
 )

@@ -49,14 +49,21 @@ class Revision(Form):
 
 
 class Application(Revision):
-    """A new application: about which finding, and in which capacity."""
+    """A new application: about which finding, or the measure that rests on it, and in which capacity."""
 
-    finding = fields.UUID(required=True)
+    finding = fields.UUID(metadata={"description": "问题 the finding; else `measure`"})
+    measure = fields.UUID(metadata={"description": "依据该问题采取的措施 the measure that rests on the finding"})
     applicant = fields.String(
         required=True,
         validate=validate.OneOf([kind.value for kind in Applicant]),
         metadata={"description": "本人、单位或问责机关 in which capacity the caller asks"},
     )
+
+    @validates_schema
+    def _about_one_thing(self, data: dict[str, Any], **_options: Any) -> None:
+        if ("finding" in data) == ("measure" in data):
+            message = Bilingual("须填写 finding 或 measure 之一。", "Name either `finding` or `measure`.")
+            raise ValidationError(message, "finding")
 
 
 class Attachment(Form):
