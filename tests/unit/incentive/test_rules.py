@@ -49,7 +49,7 @@ def refused(rule: Callable[[Any], Any], attempt: Any) -> Refusal:
 def test_an_application_takes_over_the_form_and_what_the_finding_says() -> None:
     case = a_case()
     form = an_application(finding="f9", late_cause="住院", evidence=["0" * 64])
-    application.ask(step(case, form=form, looked_up=facts(evidence=frozenset({"0" * 64}))))
+    application.ask(step(case, form=form, looked_up=facts(finding_id="f9", evidence=frozenset({"0" * 64}))))
     assert (case.finding_id, case.unit, case.applicant_kind, case.applicant_id) == ("f9", BUREAU, "CADRE", LEAD)
     assert (case.persons, case.circumstance, case.late_cause, case.evidence) == ([LEAD], 2, "住院", ["0" * 64])
     assert (case.advice, case.decision, case.verifiers, case.refiled) == (None, None, [], False)
