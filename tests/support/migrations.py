@@ -14,7 +14,7 @@ run_environment(metadata)
 FIRST = '''
 """Create the mechanism's tables."""
 from alembic import op
-from citybus.migrations import create_bus_tables, drop_bus_tables
+from citybus.migrations import bus_tables_to_2, create_bus_tables, drop_bus_tables
 
 revision = "0001"
 down_revision = None
@@ -22,6 +22,7 @@ down_revision = None
 
 def upgrade():
     create_bus_tables(op)
+    bus_tables_to_2(op)
 
 
 def downgrade():

@@ -200,6 +200,9 @@ VERSION_1: Final = (
     """,
 )
 
+VERSION_2: Final = ("CREATE INDEX ix_deadlines_ref ON deadlines (ref, kind)",)
+BACK_TO_1: Final = ("DROP INDEX ix_deadlines_ref",)
+
 TABLES_1: Final = (
     "outbox_messages",
     "subject_sequences",

@@ -140,6 +140,18 @@ def drop_bus_tables(op: Executes) -> None:
     op.execute("DROP FUNCTION city_refuse_change()")
 
 
+def bus_tables_to_2(op: Executes) -> None:
+    """Bring the tables of the mechanism from version 1 of this library to version 2."""
+    for statement in bus_schema.VERSION_2:
+        op.execute(statement)
+
+
+def bus_tables_to_1(op: Executes) -> None:
+    """Take the tables of the mechanism from version 2 back to version 1."""
+    for statement in bus_schema.BACK_TO_1:
+        op.execute(statement)
+
+
 def drift(connection: Connection, metadata: MetaData) -> list[Any]:
     """Return how the database differs from the tables in code, as alembic's operations; empty where it does not."""
     migration = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})

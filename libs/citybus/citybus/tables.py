@@ -173,6 +173,8 @@ deadlines = Table(
     ),
     Index("ix_deadlines_due", "due_at", postgresql_where=text("state IN ('ARMED', 'WARNED')")),
     Index("ix_deadlines_warn", "warn_at", postgresql_where=text("state = 'ARMED'")),
+    # What became of a deadline is looked up long after it is over.
+    Index("ix_deadlines_ref", "ref", "kind"),
 )
 
 jobs = Table(

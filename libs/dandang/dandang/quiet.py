@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
@@ -20,6 +21,10 @@ from dandang.local.errors import LocalError
 from dandang.local.processes import SERVICES
 
 LOOK_EVERY: Final = 0.05
+MARGIN: Final = 30.0
+"""Seconds before a quiet moment whose events are counted once more: none of those that are older can be under way then."""
+
+_BEGINNING: Final = str(UUID(int=0))
 _OPEN: Final[Mapping[str, str]] = {
     "到期未处理 deadlines": """
         SELECT count(*) FROM deadlines WHERE state IN ('ARMED', 'WARNED')
@@ -31,10 +36,11 @@ _PUBLICATIONS: Final = "publications"
 _TO_SEND: Final = {"待发布 publications": f"SELECT count(*) FROM {_PUBLICATIONS} WHERE waiting"}
 _TOLD: Final = text("""
     SELECT type, count(*), count(*) FILTER (WHERE published_at IS NULL) FROM outbox_messages
-    WHERE exchange = :exchange GROUP BY type
+    WHERE exchange = :exchange AND id >= CAST(:since AS uuid) GROUP BY type
 """)
 _TAKEN: Final = text("""
-    SELECT consumer, split_part(type, '.', 1), count(*) FROM inbox_messages WHERE outcome <> 'WAITING' GROUP BY 1, 2
+    SELECT consumer, split_part(type, '.', 1), count(*) FROM inbox_messages
+    WHERE outcome <> 'WAITING' AND consumer = ANY(:queues) AND event_id >= CAST(:since AS uuid) GROUP BY 1, 2
 """)
 _NEXT: Final = text("""
     SELECT least(
@@ -50,6 +56,8 @@ class Quiet:
     def __init__(self, topology: Topology, connections: Mapping[str, Connection]) -> None:
         self.topology = topology
         self.connections = connections
+        self._queues = sorted(name for name, queue in topology.queues.items() if queue.kind == "work")
+        self._since = _BEGINNING
 
     def wait(self, now: Callable[[], datetime], *, within: float) -> None:
         """Return as soon as nothing is left to do at the domain's `now`. Raises LocalError after `within` seconds."""
@@ -62,6 +70,7 @@ class Quiet:
                 told = "；".join(f"{what} {count}" for what, count in left.items())
                 raise LocalError(f"{within:g} 秒内没有处理完 / not done within {within:g} s: {told}")
             time.sleep(LOOK_EVERY)
+        self._since = _first_id(time.time() - MARGIN)
 
     def left(self, now: datetime) -> dict[str, int]:
         """Return what is left to do, by a name for people."""
@@ -78,15 +87,18 @@ class Quiet:
         return min((each for each in found if each is not None), default=None)
 
     def _under_way(self) -> dict[str, int]:
-        """Return how many events each queue has not taken in. Taken is counted first: what is told meanwhile shows."""
+        """Return how many events each queue has not taken in. Taken is counted first: what is told meanwhile shows.
+
+        What was told before the last quiet moment is taken in, and not counted again: the ids of events tell their time.
+        """
         taken: Counter[tuple[str, str]] = Counter()
         for connection in self.connections.values():
-            for queue, producer, count in connection.execute(_TAKEN):
+            for queue, producer, count in connection.execute(_TAKEN, {"queues": self._queues, "since": self._since}):
                 taken[queue, producer] += count
         told: Counter[tuple[str, str]] = Counter()
         left: dict[str, int] = {}
         for producer, connection in self.connections.items():
-            for event_type, count, unpublished in connection.execute(_TOLD, {"exchange": EVENTS}):
+            for event_type, count, unpublished in connection.execute(_TOLD, {"exchange": EVENTS, "since": self._since}):
                 if unpublished:
                     left[f"{producer} 未发布事件 events"] = left.get(f"{producer} 未发布事件 events", 0) + unpublished
                 for queue in self.topology.receivers(event_type, EVENTS):
@@ -96,6 +108,11 @@ class Quiet:
             if count > taken[queue, producer]:
                 left[f"{producer} → {queue}"] = count - taken[queue, producer]
         return left
+
+
+def _first_id(at: float) -> str:
+    """Return the least UUIDv7 of a moment (Unix seconds)."""
+    return str(UUID(int=max(0, int(at * 1000)) << 80))
 
 
 def open_work(connection: Connection, now: datetime) -> dict[str, int]:

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from citybus.migrations import create_bus_tables, drop_bus_tables
+from citybus.migrations import bus_tables_to_2, create_bus_tables, drop_bus_tables
 
 revision = "0001"
 down_revision = None
@@ -12,6 +12,7 @@ down_revision = None
 def upgrade() -> None:
     """Create them."""
     create_bus_tables(op)
+    bus_tables_to_2(op)
     op.create_table(
         "counters", sa.Column("name", sa.Text(), primary_key=True), sa.Column("value", sa.Integer(), nullable=False)
     )
