@@ -2,7 +2,8 @@
 
 Every row is reckoned as what it says. An id that names a row stands for what that row says; one that names nothing that is
 known stands for itself being there. Instants, sealed values and running numbers are left out, and of the steps of cases
-those that the system took: which of two came first hangs on which message did; what they led to is in the cases.
+those that the system took: which of two came first hangs on which message did; what they led to is in the cases. For the
+same reason only the last version counts of what is kept in versions.
 """
 
 import hashlib
@@ -34,6 +35,13 @@ _COLUMNS: Final = text("""
     WHERE table_schema = 'public' AND is_identity = 'NO' AND coalesce(column_default, '') NOT LIKE 'nextval%'
       AND data_type NOT IN ('timestamp with time zone', 'bytea')
     ORDER BY table_name, ordinal_position
+""")
+
+
+_KEYS: Final = text("""
+    SELECT columns.attname FROM pg_index AS key
+    JOIN pg_attribute AS columns ON columns.attrelid = key.indrelid AND columns.attnum = ANY(key.indkey)
+    WHERE key.indisprimary AND key.indrelid = to_regclass('public.' || :table)
 """)
 
 
@@ -82,10 +90,21 @@ def _tables(connection: Connection) -> dict[str, list[str]]:
 
 
 def _rows(connection: Connection, table: str, columns: Iterable[str]) -> list[dict[str, Any]]:
-    listed = ", ".join(f'"{column}"' for column in columns)
-    which = _BY_PEOPLE if table == _STEPS else ""
+    which = _BY_PEOPLE if table == _STEPS else _only_the_last(connection, table)
+    # How many versions there were hangs on what came together as well.
+    told = [column for column in columns if not (which and column == "version")]
+    listed = ", ".join(f'"{column}"' for column in told)
     chosen = text(f'SELECT row_to_json(said) FROM (SELECT {listed} FROM "{table}" {which}) AS said')
     return list(connection.execute(chosen).scalars())
+
+
+def _only_the_last(connection: Connection, table: str) -> str:
+    """Return the condition that leaves only the last version of what a table keeps in versions."""
+    key = list(connection.execute(_KEYS, {"table": table}).scalars())
+    if "version" not in key:
+        return ""
+    same = " AND ".join(f'later."{name}" = "{table}"."{name}"' for name in key if name != "version")
+    return f'WHERE NOT EXISTS (SELECT FROM "{table}" AS later WHERE {same} AND later.version > "{table}".version)'
 
 
 def _hash(labels: Iterable[str]) -> str:

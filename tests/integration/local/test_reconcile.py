@@ -151,3 +151,23 @@ def test_steps_of_people_count_and_those_that_the_system_took_do_not(
             steps.insert().values(**values, actor=actor, roles=[], at=datetime(2024, 3, 4, tzinfo=UTC), rule_packs=[])
         )
         assert (Digest().add("assessment", connection) != before) is counts
+
+
+@pytest.mark.parametrize(("last", "same"), [("3", True), ("4", False)])
+def test_only_the_last_version_counts_of_what_is_kept_in_versions(
+    engines: dict[str, Engine], last: str, same: bool
+) -> None:
+    """Two changes may come in either order: what held in between depends on it, and what holds in the end does not."""
+
+    def recorded(*points: str) -> str:
+        with engines["assessment"].connect() as connection:
+            connection.execute(
+                text("CREATE TABLE records (cadre text, version int, points text, PRIMARY KEY (cadre, version))")
+            )
+            connection.execute(
+                text("INSERT INTO records VALUES ('c', :version, :points)"),
+                [{"version": version, "points": each} for version, each in enumerate(points, 1)],
+            )
+            return Digest().add("assessment", connection)
+
+    assert (recorded("1", "2", "3") == recorded("2", last)) is same
