@@ -75,6 +75,7 @@ def follow_calendar(units: Units, bound: Iterable[Cases], calendar: Calendar) ->
             try:
                 moved += _move(units, kinds[before.kind], before, after)
             except Exception:
+                # One that fails holds up no other; it stays provisional, and is tried again.
                 logger.exception("deadline not moved")
     return moved
 

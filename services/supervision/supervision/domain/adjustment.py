@@ -16,6 +16,7 @@ from citybus.cases.declare import Action, Arm, CaseType, Reach, Scope, Step
 from citybus.clock import ZONE
 from citybus.errors import Refusal
 from citybus.secrecy import refuse_marked, refuse_marked_reason, with_plain_reasons
+from supervision.domain.proposal import refuse_proposal
 from supervision.domain.sanction import Basis
 
 
@@ -154,22 +155,7 @@ def known_and_in_reach(step: Step) -> None:
     It comes before everything else, so that nobody learns, or has handed over, what is not theirs to see.
     """
     facts: AdjustmentFacts = step.facts
-    actor, cadre = step.actor, step.form["cadre"]
-    if facts.unit is None:
-        raise Refusal("UNKNOWN_CADRE", zh="名册中没有该干部。", en="The roster has no such cadre.", cadres=[cadre])
-    if actor.system:
-        return
-    units = {facts.unit, *(ground.unit for ground in facts.grounds)}
-    if actor.units is not None and not units <= actor.units:
-        raise Refusal(
-            "DATA_SCOPE", zh="该事项不在您的数据权限范围内。", en="The case is outside your data scope.", status=403
-        )
-    if actor.person == cadre or actor.unit in units:
-        raise Refusal(
-            "AVOIDANCE",
-            zh="应当回避:您是本案当事人或属于涉及的单位,请由他人办理。",
-            en="Avoidance: you are a party or belong to the unit concerned; somebody else must take this step.",
-        )
+    refuse_proposal(step.actor, step.form["cadre"], facts.unit, (ground.unit for ground in facts.grounds))
 
 
 def grounds_are_the_cadres(step: Step) -> None:

@@ -16,6 +16,7 @@ from citybus.errors import Refusal
 from citybus.secrecy import refuse_marked, refuse_marked_reason, with_plain_reasons
 from supervision.domain import observation, training
 from supervision.domain.eligibility import Bar
+from supervision.domain.proposal import refuse_proposal
 from supervision.domain.recall_record import CLOSED, Recall, RecallFacts
 
 OPEN: Final = (
@@ -120,20 +121,8 @@ def known_and_in_reach(step: Step) -> None:
     It comes before everything else, so that nobody learns, or has handed over, what is not theirs to see.
     """
     facts: RecallFacts = step.facts
-    actor, cadre = step.actor, step.form["cadre"]
-    if facts.unit is None:
-        raise Refusal("UNKNOWN_CADRE", zh="名册中没有该干部。", en="The roster has no such cadre.", cadres=[cadre])
-    units = {facts.unit, *(ground.unit for ground in facts.grounds)}
-    if actor.units is not None and not units <= actor.units:
-        raise Refusal(
-            "DATA_SCOPE", zh="该事项不在您的数据权限范围内。", en="The case is outside your data scope.", status=403
-        )
-    if actor.person == cadre or actor.unit in units:
-        raise Refusal(
-            "AVOIDANCE",
-            zh="应当回避:您是本案当事人或属于涉及的单位,请由他人办理。",
-            en="Avoidance: you are a party or belong to the unit concerned; somebody else must take this step.",
-        )
+    cadre = step.form["cadre"]
+    refuse_proposal(step.actor, cadre, facts.unit, (ground.unit for ground in facts.grounds))
     if facts.unknown:
         raise Refusal(
             "UNKNOWN_FINDING", zh="没有该问题。", en="There is no such finding.", findings=list(facts.unknown)
