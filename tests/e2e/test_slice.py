@@ -195,6 +195,13 @@ def test_digest_is_the_same_as_long_as_nothing_happens(city: City) -> None:
     assert set(json.loads(first.stdout)) == {"assessment", "supervision", "incentive", "notification"}
 
 
+def test_digest_tells_the_tables_that_it_was_reckoned_from(city: City) -> None:
+    in_json, in_words = (city.command("digest", "--tables", *how) for how in (("--json",), ()))
+    found = json.loads(in_json.stdout)
+    assert "findings" in found["supervision"]["tables"]
+    assert all(hashed in in_words.stdout for each in found.values() for hashed in each["tables"].values())
+
+
 def test_broker_is_as_the_files_say_and_nothing_is_left_over(city: City) -> None:
     checked = city.command("topology", "check")
     assert checked.returncode == 0, checked.stdout

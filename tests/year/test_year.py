@@ -49,7 +49,8 @@ class Lived:
     """What a city says after its year."""
 
     told: dict[str, Any]
-    digest: dict[str, str]
+    digest: dict[str, dict[str, Any]]
+    """The hash of each service, and of each of its tables."""
     reconciled: list[dict[str, Any]]
     dead: str
     again: dict[str, Any] = field(default_factory=dict)
@@ -81,7 +82,7 @@ def live(folder: Path, *, closely: bool) -> Lived:
         command("up", "--detach")
         lived = Lived(
             told=json.loads(command("year", "--share", SHARE, "--json")),
-            digest=json.loads(command("digest", "--json")),
+            digest=json.loads(command("digest", "--tables", "--json")),
             reconciled=json.loads(command("reconcile", "--json")),
             dead=command("dead", "list"),
         )
@@ -116,6 +117,13 @@ def cities() -> Iterator[tuple[Lived, Lived]]:
 
 def test_the_same_year_gives_the_same_digest(cities: tuple[Lived, Lived]) -> None:
     first, second = cities
+    differing = [
+        f"{service}.{table}"
+        for service in SERVICES
+        for table in sorted(first.digest[service]["tables"] | second.digest[service]["tables"])
+        if first.digest[service]["tables"].get(table) != second.digest[service]["tables"].get(table)
+    ]
+    assert differing == []
     assert first.digest == second.digest
 
 
