@@ -135,6 +135,36 @@ def test_a_process_that_dies_after_it_posted_leaves_the_next_one_asking_first(
     assert case.id in next(iter(platform.articles.values()))["content_source_url"]
 
 
+@pytest.mark.parametrize("cause", ["the article cannot be deleted", "an unknown outcome cannot be looked up"])
+def test_a_replayed_withdrawal_tells_its_correction_once(city: City, platform_and_channels: Any, cause: str) -> None:
+    platform, channels = platform_and_channels
+    bulletin = publish(city)
+    city.send(channels)
+    city.send(channels)
+    [original] = platform.articles
+    city.receive(city.bulletin("withdrawing", bulletin, channels=["INTERNAL", "WECHAT"], correction_text="予以更正"))
+    if cause == "the article cannot be deleted":
+        platform.fault("freepublish/delete", "500", 100)
+        city.send(channels)
+    else:
+        platform.fault("freepublish/submit", "lost")
+        city.send(channels)
+        platform.fault("freepublish/batchget", "500", 100)
+    for _ in range(5):
+        assert on_wechat(city, bulletin).state == "WITHDRAWING"
+        city.send(channels)
+    case = on_wechat(city, bulletin)
+    assert (case.state, original in platform.articles) == ("WITHDRAWAL_FAILED", True)
+    assert "HTTP 500" in case.failure
+    platform.mend()
+    city.take(city.publications, case, "replay", MEDIA, {"reason": "接口已恢复"})
+    city.send(channels)
+    assert on_wechat(city, bulletin).state == "WITHDRAWN"
+    [notice] = platform.articles.values()
+    assert (notice["content"], platform.deleted) == ("<p>予以更正</p>", [original])
+    assert platform.calls["freepublish/submit"] == 2, "the bulletin and its correction, each once"
+
+
 def test_an_answer_that_comes_twice_and_a_token_that_ends_change_nothing(
     city: City, platform_and_channels: Any
 ) -> None:

@@ -204,7 +204,8 @@ def _withdraw(channel: ChannelPort, errand: Errand, today: date) -> Done:
             standing = _unlisted(channel, errand)
     notice = None
     if was_posted and errand.content:
-        notice = channel.find(notice_id(errand.id)) if errand.attempts > 1 and not errand.asked else None
+        # At the first attempt as well: after a replay it is not the first.
+        notice = None if errand.asked else channel.find(notice_id(errand.id))
         if notice is None:
             message = Message(notice_id(errand.id), _headline(errand), errand.content, today)
             notice = channel.post(message)
