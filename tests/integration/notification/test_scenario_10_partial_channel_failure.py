@@ -8,10 +8,13 @@ from sqlalchemy import text, update
 
 from citybus.ids import new_id
 from citybus.telemetry import metrics
+from dandang.commands.status import given_up
 from dandang.wechat import Platform
 from notification.channels.internal import Internal
 from notification.persistence.models import PublicationRow
+from tests.support import supervision
 from tests.support.notification import MEDIA, SYSTEM, City
+from tests.support.postgres import Postgres
 from tests.support.wechat import titles, wechat
 
 
@@ -19,6 +22,14 @@ from tests.support.wechat import titles, wechat
 def platform_and_channels() -> Iterator[tuple[Platform, dict[str, Any]]]:
     with wechat(timeout=0.25) as (platform, account):
         yield platform, {"WECHAT": account, "INTERNAL": Internal()}
+
+
+@pytest.fixture
+def supervising(postgres: Postgres) -> Iterator[supervision.City]:
+    """Supervision as it is, with a database of its own beside that of notification."""
+    database = postgres.make_database("supervision")
+    yield from supervision.start_city(database)
+    postgres.drop_database(database)
 
 
 def publish(city: City) -> str:
@@ -70,6 +81,37 @@ def test_a_channel_that_answers_500_is_retried_given_up_and_replayed_once(
     assert on_wechat(city, bulletin).state == "CONFIRMED"
     assert len(titles(platform)) == 1
     assert city.send(channels) == 0
+
+
+def test_a_bulletin_is_publishing_until_its_failed_channel_was_replayed(
+    city: City, supervising: supervision.City, platform_and_channels: Any
+) -> None:
+    """The two services hear each other's events as they were published."""
+    platform, channels = platform_and_channels
+    bulletin = supervising.scheduled_bulletin(supervising.verified(), channels=["INTERNAL", "WECHAT"])
+    supervising.fire()
+    city.receive(*supervising.outbox(f"bulletin/{bulletin.id}"))
+    platform.fault("*", "500", 100)
+    for _ in range(6):
+        city.send(channels)
+    heard = city.told(bulletin.id)
+    supervising.receive("supervision.notification", *heard)
+    case = supervising.again(bulletin)
+    assert case.state == "PUBLISHING"
+    states = {channel: entry["state"] for channel, entry in case.channel_states.items()}
+    assert states == {"INTERNAL": "CONFIRMED", "WECHAT": "FAILED"}
+    # Who looks for dead letters finds it, and how to replay it.
+    failed = on_wechat(city, bulletin.id)
+    [row] = [each for each in given_up(city.engine.url) or () if each["publication"] == failed.id]
+    assert (row["bulletin"], row["channel"], row["state"]) == (bulletin.id, "WECHAT", "FAILED")
+    assert (row["failure"], row["replay"]) == (failed.failure, f"POST /publications/{failed.id}/replay")
+    platform.mend()
+    city.take(city.publications, failed, "replay", MEDIA, {"reason": "接口已恢复"})
+    city.send(channels)
+    supervising.receive("supervision.notification", *city.told(bulletin.id)[len(heard) :])
+    assert supervising.again(bulletin).state == "PUBLISHED"
+    assert [each["publication"] for each in given_up(city.engine.url) or ()].count(failed.id) == 0
+    assert len(titles(platform)) == 1
 
 
 @pytest.mark.parametrize("path", ["freepublish/submit", "draft/add"])

@@ -35,7 +35,10 @@ _KEYS = click.argument("keys", nargs=-1)
 
 @click.group()
 def dead() -> None:
-    """死信 / messages that a service could not handle. QUEUE is the work queue, such as assessment.supervision."""
+    """死信 / messages that a service could not handle. QUEUE is the work queue, such as assessment.supervision.
+
+    渠道未接受的通报不在队列，见 dandang status / bulletins that a channel did not take lie in no queue: dandang status
+    """
 
 
 @dead.command("list")

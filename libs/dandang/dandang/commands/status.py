@@ -1,4 +1,7 @@
-"""`dandang status`: processes, queues, outboxes and dead letters of the running city, for people and for scripts."""
+"""`dandang status`: processes, queues, outboxes and what was given up in the running city, for people and for scripts.
+
+Given up are dead letters, which lie in queues, and publications that a channel did not take, which are rows.
+"""
 
 import json
 import os
@@ -9,8 +12,9 @@ from urllib.parse import unquote, urlsplit
 import click
 import psycopg2
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 
 from citybus.management import Management, ManagementError
 from dandang.local.processes import SERVICES
@@ -20,7 +24,7 @@ from dandang.local.state import RunFolder
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="机器可读 / for scripts.")
 def status(as_json: bool) -> None:
-    """查看状态 / show processes, queue depths, unpublished events and dead letters. Exit code 1 if a process is down."""
+    """查看状态 / show processes, queue depths, unpublished events and what was given up. Exit code 1 if a process is down."""
     found = look(RunFolder())
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
@@ -31,24 +35,45 @@ def status(as_json: bool) -> None:
 
 
 def look(run: RunFolder) -> dict[str, Any]:
-    """Return the state of the city: phase, processes, queues, outbox (rows by service) and dead (letters by queue).
+    """Return the state of the city: phase, processes, queues, outbox (rows by service), dead (letters by queue), given_up.
 
-    `queues` and `outbox` are None where broker or database do not answer, or none is known.
+    `given_up` names the publications that wait for a replay. What broker or database do not answer, or where none is
+    known, is None.
     """
     state = run.read()
     held = run.is_held()
     queues = _queues(os.environ.get("CITY_RABBITMQ_ADMIN_URL"), os.environ.get("CITY_AMQP_URL"))
+    admin_url = os.environ.get("CITY_DATABASE_URL")
     return {
         "phase": state.phase if held else "down",
         "since": state.since if held else None,
         "given": state.given,
         "processes": [{**asdict(each), "alive": each.alive} for each in state.processes] if held else [],
         "queues": queues,
-        "outbox": _outbox(os.environ.get("CITY_DATABASE_URL")),
+        "outbox": {service: _unpublished(_of(admin_url, service)) for service in SERVICES} if admin_url else None,
         "dead": None
         if queues is None
         else {each["name"]: each["messages"] for each in queues if each["name"].endswith(".dead") and each["messages"]},
+        "given_up": given_up(_of(admin_url, "notification")) if admin_url else None,
     }
+
+
+def given_up(url: URL) -> list[dict[str, str]] | None:
+    """Return the publications that a channel did not take, from the database of notification, each with its replay.
+
+    None where the database does not answer.
+    """
+    rows = _rows(
+        url,
+        """
+        SELECT id::text, bulletin::text, channel, state, coalesce(failure, '') FROM publications
+        WHERE state IN ('FAILED', 'WITHDRAWAL_FAILED') ORDER BY id
+        """,
+    )
+    if rows is None:
+        return None
+    names = ("publication", "bulletin", "channel", "state", "failure")
+    return [{**dict(zip(names, row, strict=True)), "replay": f"POST /publications/{row[0]}/replay"} for row in rows]
 
 
 def _queues(management_url: str | None, amqp_url: str | None) -> list[dict[str, Any]] | None:
@@ -64,23 +89,26 @@ def _queues(management_url: str | None, amqp_url: str | None) -> list[dict[str, 
     return sorted(rows, key=lambda each: str(each["name"]))
 
 
-def _outbox(admin_url: str | None) -> dict[str, int | None] | None:
-    if not admin_url:
-        return None
-    return {service: _unpublished(admin_url, service) for service in SERVICES}
+def _of(admin_url: str, service: str) -> URL:
+    return make_url(admin_url).set(database=f"city_{service}")
 
 
-def _unpublished(admin_url: str, service: str) -> int | None:
-    url = make_url(admin_url).set(drivername="postgresql", database=f"city_{service}")
+def _unpublished(url: URL) -> int | None:
+    rows = _rows(url, "SELECT count(*) FROM outbox_messages WHERE published_at IS NULL")
+    return rows[0][0] if rows else None
+
+
+def _rows(url: URL, statement: str) -> list[tuple[Any, ...]] | None:
+    """Return what a database answers, or None where it does not."""
+    found = url.set(drivername="postgresql").render_as_string(hide_password=False)
     try:
-        connection = psycopg2.connect(url.render_as_string(hide_password=False), connect_timeout=5)
+        connection = psycopg2.connect(found, connect_timeout=5)
     except psycopg2.OperationalError:
         return None
     try:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM outbox_messages WHERE published_at IS NULL")
-            row = cursor.fetchone()
-            return int(row[0]) if row else None
+            cursor.execute(statement)
+            return list(cursor.fetchall())
     except psycopg2.Error:
         return None
     finally:
@@ -108,3 +136,7 @@ def _print(found: dict[str, Any]) -> None:
     if found["dead"] is not None:
         words = ", ".join(f"{queue} {count}" for queue, count in found["dead"].items()) or "0"
         console.print(f"死信 dead letters: {words}")
+    for each in found["given_up"] or ():
+        told = f"{each['channel']} {each['state']}  {each['failure']}"
+        console.print(f"[red]发布失败 publication given up[/red]: {escape(told)}", soft_wrap=True)
+        console.print(f"    重新提交 once it is mended (MEDIA, with a reason): {each['replay']}", soft_wrap=True)
