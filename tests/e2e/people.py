@@ -120,9 +120,9 @@ class People:
             self.take(officer, "supervision", path, "verify", reason="属实(虚构)")
         return str(finding)
 
-    def gate(self, who: Person, day: str) -> list[tuple[str, str | None]]:
-        """Return what the selection gate has against a promotion as of a day: each code, and until when."""
-        found = self.get(CADRES, "incentive", f"/gate/{who.cadre}?purpose=PROMOTE&as_of={day}")
+    def gate(self, who: Person, day: str, purpose: str = "PROMOTE") -> list[tuple[str, str | None]]:
+        """Return what the selection gate has against a promotion, or another purpose, as of a day: each code, and until when."""
+        found = self.get(CADRES, "incentive", f"/gate/{who.cadre}?purpose={purpose}&as_of={day}")
         return [(each["code"], each["until"]) for each in found["reasons"]]
 
     def constraints(self, who: Person, year: int) -> list[tuple[str, str, str | None]]:

@@ -139,6 +139,7 @@ def test_scenario_01_full_recall_restored(city: City) -> None:
     assert (done["outcome"], done["outcome_on"]) == ("RESTORED", "2024-07-29")
     people.until(lambda: people.gate(c1, "2024-07-29") == [RECENT], "the gate knows of the restoration")
     assert people.gate(c1, "2024-07-28") == [("RECALL_OPEN", "2024-07-29")]
+    assert people.gate(c1, "2024-07-29", "TRANSFER") == [RECENT]
     people.sign(c1, f"recall/{recall}", "RECALL_OUTCOME")
 
     people.at("2024-12-26T09:00")

@@ -46,6 +46,9 @@ def test_scenario_22_admonition(city: City) -> None:
     people.until(lambda: people.gate(who, "2024-04-01") == barred, "the gate is closed")
     assert people.gate(who, "2024-09-30") == barred
     assert people.gate(who, "2024-10-01") == []
+    # Batches d and e move people to other posts (scenario 17).
+    assert people.gate(who, "2024-09-30", "TRANSFER") == barred
+    assert people.gate(who, "2024-10-01", "TRANSFER") == []
 
     def warned() -> Any:
         found = people.get(SUPERVISE, "notification", f"/deadlines?ref=measure/{measure}")["items"]

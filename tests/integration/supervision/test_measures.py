@@ -91,14 +91,16 @@ def test_scenario_22_admonition(city: City) -> None:
     case = delivered(city, "ADMONISH", STRANGER, day=APRIL)
     assert (case.state, case.effect_until) == ("DELIVERED", date(2024, 10, 1))
     october = date(2024, 10, 1)
-    assert barred(city, "PROMOTE", APRIL, STRANGER) == [("EFFECT_PERIOD_ACTIVE", october)]
-    assert barred(city, "PROMOTE", date(2024, 9, 30), STRANGER) == [("EFFECT_PERIOD_ACTIVE", october)]
-    assert barred(city, "PROMOTE", october, STRANGER) == []
+    for purpose in ("PROMOTE", "TRANSFER", "AWARD"):
+        assert barred(city, purpose, APRIL, STRANGER) == [("EFFECT_PERIOD_ACTIVE", october)]
+        assert barred(city, purpose, date(2024, 9, 30), STRANGER) == [("EFFECT_PERIOD_ACTIVE", october)]
+        assert barred(city, purpose, october, STRANGER) == []
     assert barred(city, "EXCELLENT", date(2024, 12, 31), STRANGER) == [("EFFECT_PERIOD_ACTIVE", date(2025, 1, 1))]
     (told,) = city.outbox(f"eligibility/{STRANGER}")
-    assert told.data["purposes"]["PROMOTE"] == [
-        {"code": "EFFECT_PERIOD_ACTIVE", "from": "2024-04-01", "until": "2024-10-01"}
-    ]
+    for purpose in ("PROMOTE", "TRANSFER", "AWARD"):
+        assert told.data["purposes"][purpose] == [
+            {"code": "EFFECT_PERIOD_ACTIVE", "from": "2024-04-01", "until": "2024-10-01"}
+        ]
     armed = tables.deadlines
     (row,) = city.rows(armed, armed.c.ref == f"measure/{case.id}", armed.c.state == "ARMED")
     assert (row.kind, row.due_at.isoformat()) == ("measure.follow_up", "2024-10-02T00:00:00+08:00")

@@ -29,9 +29,9 @@ def recalls(city: City) -> Recalls:
     return found
 
 
-def barred(city: City, day: date) -> list[tuple[str, date | None]]:
+def barred(city: City, day: date, purpose: str = "PROMOTE") -> list[tuple[str, date | None]]:
     with city.acting(ORG) as uow:
-        return [(reason.code, reason.until) for reason in reasons(uow, LEAD, "PROMOTE", day)]
+        return [(reason.code, reason.until) for reason in reasons(uow, LEAD, purpose, day)]
 
 
 def test_scenario_01_full_recall_restored(city: City, recalls: Recalls) -> None:
@@ -75,8 +75,9 @@ def test_scenario_01_full_recall_restored(city: City, recalls: Recalls) -> None:
     assert (case.state, case.outcome, case.outcome_on) == ("RESTORED", "RESTORED", date(2024, 7, 29))
     assert barred(city, date(2024, 7, 28)) == [("RECALL_OPEN", date(2024, 7, 29))]
     assert barred(city, date(2024, 7, 29)) == [("RECALL_RECENT", date(2025, 1, 29))]
-    assert barred(city, date(2025, 1, 28)) == [("RECALL_RECENT", date(2025, 1, 29))]
-    assert barred(city, date(2025, 1, 29)) == []
+    for purpose in ("PROMOTE", "TRANSFER", "AWARD"):
+        assert barred(city, date(2025, 1, 28), purpose) == [("RECALL_RECENT", date(2025, 1, 29))]
+        assert barred(city, date(2025, 1, 29), purpose) == []
     assert recalls.told(case) == EVENTS
     assert {event.correlationid for event in recalls.events(case)} == {"correlation"}
     assert [event.sequence for event in recalls.events(case)] == list(range(1, len(EVENTS) + 1))
