@@ -319,6 +319,28 @@ def test_what_was_not_corrected_is_noted_though_tolerance_stands_against_an_adju
     assert (entry.target, entry.result) == (f"measure/{case.id}", "TOLERANCE_GRANTED")
 
 
+def test_what_was_not_corrected_is_noted_though_a_case_is_pending_and_nothing_tells_of_it(city: City) -> None:
+    """S15: who closes the follow-up learns nothing of the hold; once that is closed an officer proposes the adjustment."""
+    person = "member-2"
+    case = delivered(city, "ADMONISH", person)
+    until = city.again(case).effect_until
+    city.clock.set(datetime(until.year, until.month, until.day, 9, tzinfo=ZONE))
+    hold = city.open(city.cases.case_holds, DISC, {"cadre": person, "organ": "DISC", "case_no": "立9"})
+    closed = close(city, case, "NOT_CORRECTED")
+    assert (closed.state, closed.result) == ("CLOSED", "NOT_CORRECTED")
+    (*_, told) = city.outbox(f"measure/{case.id}")
+    assert (told.type, told.data["result"]) == ("supervision.measure.closed.v1", "NOT_CORRECTED")
+    assert "CASE_PENDING" not in str(told.data)
+    with city.acting(ORG) as uow:
+        assert "CASE_PENDING" not in str(city.measures.history(uow.session, case.id))
+    led_to = AdjustmentRow.measure == case.id
+    assert city.rows(AdjustmentRow.__table__, led_to) == []
+    city.take(city.cases.case_holds, hold, "close", DISC, {"result": ""})
+    assert city.rows(AdjustmentRow.__table__, led_to) == []
+    form = {"cadre": person, "basis": "UNFIT", "way": "TRANSFER", "reason_codes": ["DUTY_WEAK"]}
+    assert city.open(city.cases.adjustments, ORG, form).state == "PROPOSED"
+
+
 def test_an_adjustment_says_what_led_to_it(city: City) -> None:
     case = delivered(city, "REMIND", DIRECT)
     close(city, case, "NOT_CORRECTED")

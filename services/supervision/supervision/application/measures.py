@@ -165,7 +165,8 @@ def suggest_admonition(measures: Cases, uow: UnitOfWork, step: Step) -> None:
 def propose_adjustment(adjustments: Cases, uow: UnitOfWork, step: Step) -> None:
     """Propose an adjustment, in the way that the rules name first: people verify it, recommend and decide.
 
-    None is proposed where fault tolerance was granted on every ground (S11).
+    None is proposed where fault tolerance was granted on every ground (S11), nor while a case of the cadre is pending: who
+    closes the follow-up is told nothing of that, and an officer proposes the adjustment when it is over.
     """
     case: MeasureRow = step.case
     standing = [each for each, ground in grounds(uow, case.findings).items() if ground.state in COUNTS]
@@ -179,8 +180,8 @@ def propose_adjustment(adjustments: Cases, uow: UnitOfWork, step: Step) -> None:
             measure=case.id,
         )
     except Refusal as refusal:
-        # Tolerance on every ground stands against an adjustment, and not against what the follow-up has found.
-        if refusal.code != "TOLERANCE_GRANTED":
+        # What stands against an adjustment does not stand against what the follow-up has found.
+        if refusal.code not in ("TOLERANCE_GRANTED", "CASE_PENDING"):
             raise
         uow.audit("measure.propose_adjustment", MEASURE.subject(case), result=refusal.code)
 
