@@ -16,7 +16,7 @@ UNIT = "黄石市科学技术协会"
 CHANNELS = ["NEWSPAPER", "TV", "WECHAT"]
 TITLE, TEXT = "关于重点任务落实不力的通报(虚构)", "市科协一名副职在重点任务中落实不力,予以通报(虚构)。"
 UNNAMED_TITLE, UNNAMED_TEXT = "关于重点任务的通报(虚构)", "一单位在重点任务中落实不力(虚构)。"
-CORRECTION = f"《{TITLE}》所涉问题经认定予以容错减责,原点名通报现予撤回,特此更正。"
+CORRECTION = f"《{UNNAMED_TITLE}》所涉问题经认定予以容错减责,原点名通报现予撤回,特此更正。"
 
 
 def articles(city: City) -> dict[str, str]:

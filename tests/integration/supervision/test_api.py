@@ -480,6 +480,16 @@ def test_lists_are_filtered_by_whom_and_what_they_are_about(client: Client, city
     assert problem(client.get(OFFICER, "/bulletins?finding=x")) == (400, "VALIDATION")
 
 
+def test_a_bulletin_whose_legal_basis_is_null_has_none(client: Client, city: City) -> None:
+    """Scenario 9, over HTTP: what is missing is told as such, after what must not be public."""
+    draft = a_bulletin(city.verified().id) | {"legal_basis": None}
+    assert problem(client.post(RECALLER, "/bulletins", draft)) == (422, "LEGAL_BASIS_MISSING")
+    draft |= {"text": "甲某,家住黄石港区,推进不力。", "unnamed_text": None}
+    assert problem(client.post(RECALLER, "/bulletins", draft)) == (400, "VALIDATION")
+    del draft["unnamed_text"]
+    assert problem(client.post(RECALLER, "/bulletins", draft)) == (422, "PII_FORBIDDEN")
+
+
 def test_who_uploaded_a_file_reads_it_again_and_nobody_else_by_its_hash(client: Client, city: City) -> None:
     mine = client.upload(HEAD, PDF + b"proof").json["sha256"]
     assert client.get(HEAD, f"/evidence/{mine}").data == PDF + b"proof"

@@ -147,7 +147,8 @@ def test_an_effective_tolerance_takes_back_what_is_out(
     if state == "WITHDRAWING":
         (told,) = [each for each in published if each.type == "supervision.bulletin.withdrawing.v1"]
         assert told.data["reason_code"] == f"TOLERANCE_{decision}"
-        assert told.data["correction_text"].startswith(f"《{case.title}》")
+        title = case.unnamed_title if named else case.title
+        assert told.data["correction_text"].startswith(f"《{title}》")
         assert told.correlationid == event.correlationid
 
 

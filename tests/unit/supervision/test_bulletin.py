@@ -199,7 +199,10 @@ def test_what_takes_back_a_bulletin(cause: str, named: bool, goes: bool) -> None
         ({"unnamed_text": None, "unnamed_title": None, "named": False}, None),
         ({"unnamed_text": "家住黄石港区"}, "PII_FORBIDDEN"),
         ({"legal_basis": f"依据对{NUMBER}的处理决定"}, "PII_FORBIDDEN"),
+        ({"text": f"甲某({NUMBER})推进不力", "legal_basis": None, "unnamed_text": None}, "PII_FORBIDDEN"),
+        ({"text": "甲某,家住黄石港区", "legal_basis": "  "}, "PII_FORBIDDEN"),
         ({"title": "机密通报"}, "SECRECY_LEVEL"),
+        ({"title": "机密通报", "legal_basis": None}, "SECRECY_LEVEL"),
     ],
 )
 def test_a_draft_is_whole_or_refused(changes: Any, code: str | None) -> None:
@@ -222,6 +225,10 @@ def test_it_is_not_scheduled_for_the_past() -> None:
 
 def test_a_withdrawal_says_the_text_of_the_rules_unless_people_word_it() -> None:
     case = bulletin()
+    withdraw(step(case, form={"reason_code": "FACTUAL_ERROR"}))
+    # The title that names people may name who is cleared.
+    assert case.correction_text == "《关于某单位的通报》内容有误,现予撤回,特此更正。"
+    case.named = False
     withdraw(step(case, form={"reason_code": "FACTUAL_ERROR"}))
     assert case.correction_text == "《关于甲某的通报》内容有误,现予撤回,特此更正。"
     withdraw(step(case, form={"reason_code": "OTHER", "correction_text": "误发。"}))

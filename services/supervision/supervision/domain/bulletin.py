@@ -168,7 +168,8 @@ def scope(case: Bulletin) -> Scope:
 def draft(step: Step) -> None:
     """Take over the draft from the form. What three offices shall approve is checked before they see it.
 
-    Raises 422 `UNKNOWN_FINDING`, `LEGAL_BASIS_MISSING`, `UNNAMED_TEXT_MISSING`, `PII_FORBIDDEN`, 451 `SECRECY_LEVEL`.
+    Raises, in this order, 422 `UNKNOWN_FINDING`, 451 `SECRECY_LEVEL`, 422 `PII_FORBIDDEN`, `LEGAL_BASIS_MISSING`,
+    `UNNAMED_TEXT_MISSING`: what must not be kept is said before what is missing.
     """
     case: Bulletin = step.case
     facts: BulletinFacts = step.facts
@@ -180,6 +181,7 @@ def draft(step: Step) -> None:
     case.units = sorted({finding.unit for finding in facts.findings.values()})
     case.persons = sorted(set().union(*(finding.persons for finding in facts.findings.values())))
     case.named, case.channels = form["named"], sorted(form["channels"])
+    _refuse_words(step, form)
     case.legal_basis = (form.get("legal_basis") or "").strip()
     if not case.legal_basis:
         raise Refusal(
@@ -187,24 +189,23 @@ def draft(step: Step) -> None:
             zh="公开通报须写明法律依据。",
             en="Nothing is made public without its legal basis.",
         )
+    _want_unnamed(form, case.named)
     case.approvals, case.channel_states = [], {}
     case.correction = case.correction_text = case.reason_code = case.held_for = None
-    _take_text(case, form, step)
-
-
-def _take_text(case: Bulletin, form: Mapping[str, Any], step: Step) -> None:
-    _refuse_unfit(step, form, case.named)
     case.title, case.text = form["title"], form["text"]
     case.unnamed_title, case.unnamed_text = form.get("unnamed_title"), form.get("unnamed_text")
 
 
-def _refuse_unfit(step: Step, form: Mapping[str, Any], named: bool) -> None:
+def _want_unnamed(form: Mapping[str, Any], named: bool) -> None:
     if named and not (form.get("unnamed_title") and form.get("unnamed_text")):
         raise Refusal(
             "UNNAMED_TEXT_MISSING",
             zh="点名通报须同时提交不点名文本,到期后以其替换。",
             en="A bulletin that names people brings a text without names, which takes its place when it expires.",
         )
+
+
+def _refuse_words(step: Step, form: Mapping[str, Any]) -> None:
     # The legal basis is published with the text.
     names = ("title", "text", "unnamed_title", "unnamed_text", "correction_text", "legal_basis")
     texts = [form.get(name) for name in names]
@@ -374,7 +375,8 @@ def all_channels(case: Bulletin, state: str) -> bool:
 def propose_correction(step: Step) -> None:
     """Keep a corrected text until all three offices have approved it. Raises as `draft` does."""
     case: Bulletin = step.case
-    _refuse_unfit(step, step.form, case.named)
+    _refuse_words(step, step.form)
+    _want_unnamed(step.form, case.named)
     names = ("title", "text", "unnamed_title", "unnamed_text", "correction_text")
     case.correction = {name: step.form.get(name) for name in names}
     case.approvals = []
@@ -399,7 +401,8 @@ def _await_channels(case: Bulletin) -> None:
 def withdraw(step: Step) -> None:
     """Note why it is taken back, and what every channel is to say. Raises `UNKNOWN_REASON_CODE`, `PII_FORBIDDEN`.
 
-    Without a text of its own the correction is the one that the rules have for the reason.
+    Without a text of its own the correction is the one that the rules have for the reason. It has the title without
+    names: the named one may name who is cleared.
     """
     case: Bulletin = step.case
     reasons = step.rule("bulletin.withdrawal_reasons")
@@ -412,7 +415,8 @@ def withdraw(step: Step) -> None:
     refuse_marked([text], step.rules)
     refuse_personal([text], step.rules, step.at.date())
     case.reason_code = code
-    case.correction_text = text or str(reasons[code]["correction"]).format(title=case.title)
+    title = case.unnamed_title if case.named else case.title
+    case.correction_text = text or str(reasons[code]["correction"]).format(title=title)
 
 
 def expire(step: Step) -> None:

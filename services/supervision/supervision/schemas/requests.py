@@ -156,7 +156,7 @@ class BulletinDraft(_BulletinText):
         required=True,
         validate=[validate.Length(1), _distinct],
     )
-    legal_basis = fields.String(validate=validate.Length(0, 500), metadata={"description": "法律依据"})
+    legal_basis = fields.String(allow_none=True, validate=validate.Length(0, 500), metadata={"description": "法律依据"})
 
 
 class BulletinSchedule(Form):
