@@ -131,25 +131,33 @@ def test_what_was_not_served_is_in_time_and_may_still_be_rejected(city: City, cl
     assert file(client, cadre, ref).status_code == 201
 
 
-def test_an_extension_puts_out_the_light_of_the_day_that_passed(city: City, client: Client, cadre: str) -> None:
+def test_an_extension_moves_the_day_that_people_are_warned_of(city: City, client: Client, cadre: str) -> None:
     path = filed(city, client, cadre, sanctioned(city, cadre), "DIRECT_APPEAL")
     for step in ("accept", "examine"):
         client.take(FAIR, path, step)
-    at(city, date(2025, 6, 20))
+    at(city, date(2025, 6, 7))
     deadlines.fire_due(city.units, handlers(case_types(rulebook())))
-    client.take(FAIR, path, "extend", {"reason": "案情复杂"})
+    assert client.take(FAIR, path, "extend", {"reason": "案情复杂"}).status_code == 200
     told = [
-        (each.type.split(".")[2], each.data["deadline"], each.data["state"])
+        (each.type.split(".")[2], each.data["due_at"])
         for each in city.outbox()
         if each.data.get("kind") == "appeal.decide" and each.data["ref"] == path.removeprefix("/").replace("s/", "/", 1)
     ]
-    (_, old, _), second, (_, new, _) = told
-    assert [(what, state) for what, _, state in told] == [
-        ("armed", "ARMED"),
-        ("settled", "SATISFIED"),
-        ("armed", "ARMED"),
+    assert [what for what, _ in told] == ["armed", "armed"]
+    assert [datetime.fromisoformat(due).astimezone(ZONE).date() for _, due in told] == [
+        date(2025, 6, 8),
+        date(2025, 7, 8),
     ]
-    assert (second[1], old == new) == (old, False)
+
+
+def test_no_extension_after_the_last_day(city: City, client: Client, cadre: str) -> None:
+    path = filed(city, client, cadre, sanctioned(city, cadre), "DIRECT_APPEAL")
+    for step in ("accept", "examine"):
+        client.take(FAIR, path, step)
+    at(city, date(2025, 6, 8))
+    late = client.take(FAIR, path, "extend", {"reason": "案情复杂"})
+    assert (problem(late), late.json["figures"]) == ((422, "OUT_OF_TIME"), {"until": "2025-06-07"})
+    assert client.get(FAIR, path).json["due_on"] == "2025-06-07"
 
 
 def test_an_appeal_follows_the_served_review_with_other_people_and_one_extension(

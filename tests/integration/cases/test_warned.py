@@ -16,7 +16,18 @@ from citybus.deadlines import Deadline, fire_due, last
 from citybus.envelope import Event
 from citybus.ids import new_id
 from citybus.unit_of_work import Units
-from tests.integration.cases.test_cases import BOARD, CLERK, OTHER, acting, cases, opened, sessions, taken, units
+from tests.integration.cases.test_cases import (
+    BOARD,
+    CLERK,
+    OTHER,
+    acting,
+    cases,
+    changed,
+    opened,
+    sessions,
+    taken,
+    units,
+)
 
 __all__ = ["cases", "sessions", "units"]
 
@@ -98,6 +109,24 @@ def test_one_that_only_warns_is_settled_by_the_step_it_waits_for_however_late(
     assert (settled.type, settled.data["state"]) == ("toy.deadline.settled.v1", "SATISFIED")
     assert settled.data["deadline"] == armed.data["deadline"]
     assert settled.data["offices"] == ["BOARD"]
+
+
+def test_one_that_passed_is_settled_when_the_period_begins_anew(units: Units, cases: Cases) -> None:
+    bound = warning_only(cases)
+    arms = bound.case_type.actions["approve"].arms
+    again = replace(bound, case_type=changed(changed(bound.case_type, "submit", arms=arms), "retouch", arms=arms))
+    case = opened(units, again)
+    taken(units, again, case, "submit", CLERK)
+    units.clock.advance(timedelta(days=60))
+    fire_due(units, timers.handlers((again,)))
+    taken(units, again, case, "retouch", CLERK)
+    old, settled, new = told(units, case)
+    assert [(event.type, event.data["state"]) for event in (old, settled, new)] == [
+        ("toy.deadline.armed.v1", "ARMED"),
+        ("toy.deadline.settled.v1", "SATISFIED"),
+        ("toy.deadline.armed.v1", "ARMED"),
+    ]
+    assert settled.data["deadline"] == old.data["deadline"] != new.data["deadline"]
 
 
 # ---- holidays that are published later

@@ -190,6 +190,13 @@ def test_an_appeal_is_extended_once_by_thirty_days_and_a_review_never() -> None:
     assert step.due("appeal.extension", start).date() == date(2025, 7, 14)
 
 
+def test_an_appeal_is_extended_while_there_is_time_and_not_afterwards() -> None:
+    case = a_case(type="APPEAL", accepted_on=date(2025, 4, 14), due_on=date(2025, 6, 13))
+    appeal.extendable(a_step(case, date(2025, 6, 13)))
+    refusal = refused(lambda: appeal.extendable(a_step(case, date(2025, 6, 14))))
+    assert (refusal.code, refusal.figures) == ("OUT_OF_TIME", {"until": "2025-06-13"})
+
+
 DECISIONS = [
     ("annual", "BASICALLY_COMPETENT", {"decision": "AMENDED", "amended_to": "COMPETENT"}, None),
     ("annual", "BASICALLY_COMPETENT", {"decision": "UPHELD"}, None),

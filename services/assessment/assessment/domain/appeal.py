@@ -324,12 +324,19 @@ def examine(step: Step) -> None:
 
 
 def extendable(step: Step) -> None:
-    """Raise 422 `EXTENSION_NOT_ALLOWED` for a review, `EXTENSION_LIMIT` for a second extension."""
+    """Raise 422 `EXTENSION_NOT_ALLOWED` for a review, `EXTENSION_LIMIT` for a second one, `OUT_OF_TIME` after its time."""
     case: Appeal = step.case
     if case.type == Type.REVIEW:
         raise Refusal("EXTENSION_NOT_ALLOWED", zh="复核不得延期。", en="A review is not extended.")
     if case.extended:
         raise Refusal("EXTENSION_LIMIT", zh="只能延期一次。", en="It is extended once only.", extended=1, limit=1)
+    if case.due_on is not None and step.at.date() > case.due_on:
+        raise Refusal(
+            "OUT_OF_TIME",
+            zh=f"办理期限已于 {case.due_on} 届满，不得延期。",
+            en=f"The time to decide ended on {case.due_on}; it is not extended any more.",
+            until=case.due_on.isoformat(),
+        )
 
 
 def extend(step: Step) -> None:
