@@ -1,17 +1,21 @@
 """What the tests of annual assessments share: a year of 2023 that is assessed in March 2024, its people and its steps."""
 
 import functools
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
 
 from assessment.application.case_types import CaseTypes, case_types
 from assessment.application.record_facts import record_ballot, record_routine, record_talk
+from assessment.application.rulebook import Rulebook
 from assessment.application.run_import import HELD
+from assessment.bootstrap import RULEPACKS
 from assessment.entrypoints.events import NOTIFICATION, on_time, subscriptions
 from assessment.persistence.models import AnnualRow, CadreChangeRow, CadreRow, ImportRow, UnitRow
 from citybus import deadlines, inbox
@@ -19,7 +23,8 @@ from citybus.cases import Actor, Cases
 from citybus.cases.perform import system_actor
 from citybus.envelope import CONTENT_TYPE, Event
 from citybus.ids import new_id
-from tests.support.assessment import City, rulebook, some_id
+from citybus.rulepack import RulePacks
+from tests.support.assessment import CITY, City, rulebook, some_id
 from tests.support.grades import an_event
 
 YEAR = 2023
@@ -45,6 +50,23 @@ def self_of(cadre: str, unit: str = "N-1") -> Actor:
 @functools.cache
 def bound() -> CaseTypes:
     return case_types(rulebook())
+
+
+def own_rules(folder: Path, **values: Any) -> CaseTypes:
+    """Return the case types under a pack of the city that says otherwise than the defaults."""
+    rules = {name.replace("__", "."): {"value": value, "source": "test", "tag": "D"} for name, value in values.items()}
+    pack = {
+        "code": "LOCAL-HS-TEST",
+        "version": "1",
+        "layer": "local",
+        "city": CITY,
+        "valid_from": "2017-01-01",
+        "valid_to": None,
+        "source": "test",
+        "rules": rules,
+    }
+    (folder / "own.yaml").write_text(json.dumps(pack), "utf-8")
+    return case_types(Rulebook(RulePacks.load([RULEPACKS, folder]), CITY))
 
 
 @dataclass

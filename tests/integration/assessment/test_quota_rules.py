@@ -1,45 +1,24 @@
 """Quotas (A13) under a city's own rules: whom the base counts, how shares follow a group's grade, and how they are rounded."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import update
 
-from assessment.application.case_types import CaseTypes, case_types
+from assessment.application.case_types import CaseTypes
 from assessment.application.constraints import set_constraints
-from assessment.application.rulebook import Rulebook
-from assessment.bootstrap import RULEPACKS
 from assessment.domain.constraint import Kind, Wanted
 from assessment.domain.grade import Grade
 from assessment.persistence.models import AnnualRow
 from citybus.errors import Refusal
-from citybus.rulepack import RulePacks
-from tests.support.annual import ASSESSOR, SECOND, YEAR, Year, bound
-from tests.support.assessment import CITY, City, some_id
+from tests.support.annual import ASSESSOR, SECOND, YEAR, Year, bound, own_rules
+from tests.support.assessment import City, some_id
 
 
 @pytest.fixture
 def year(city: City) -> Year:
     return Year(city)
-
-
-def own_rules(folder: Path, **values: Any) -> CaseTypes:
-    """Return the case types under a pack of the city that says otherwise than the defaults."""
-    rules = {name.replace("__", "."): {"value": value, "source": "test", "tag": "D"} for name, value in values.items()}
-    pack = {
-        "code": "LOCAL-HS-TEST",
-        "version": "1",
-        "layer": "local",
-        "city": CITY,
-        "valid_from": "2017-01-01",
-        "valid_to": None,
-        "source": "test",
-        "rules": rules,
-    }
-    (folder / "own.yaml").write_text(json.dumps(pack), "utf-8")
-    return case_types(Rulebook(RulePacks.load([RULEPACKS, folder]), CITY))
 
 
 def compute(at: Year, cases: CaseTypes, *, year_: int = YEAR, **form: Any) -> Any:

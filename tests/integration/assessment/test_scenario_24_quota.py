@@ -1,14 +1,16 @@
 """Scenario 24: of 89 groups 27 may be excellent, the 28th is refused; the head of a poor group is not excellent."""
 
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
 
-from assessment.persistence.models import AnnualRow
+from citybus.clock import ZONE
 from citybus.errors import Refusal
-from tests.support.annual import COMMITTEE, HEAD, YEAR, Year
+from tests.support.annual import ASSESSOR, COMMITTEE, HEAD, SECOND, YEAR, Year, own_rules
 from tests.support.assessment import City
 
 GROUPS = 89
@@ -19,41 +21,83 @@ def year(module_city: City) -> Year:
     return Year(module_city)
 
 
-def excellent(year: Year, case: Any) -> Any:
-    """Let the case stand where the committee decides: a publicised proposal, after its publicity."""
-    scores = dict.fromkeys(("POLITICS", "LEADERSHIP", "ACHIEVEMENT", "CLEANNESS", "STYLE"), "95")
-    with year.city.acting() as uow:
-        uow.session.execute(
-            update(AnnualRow)
-            .where(AnnualRow.id == case.id)
-            .values(state="PUBLICIZED", scores=scores, proposed_grade="EXCELLENT", engine_grade="EXCELLENT")
-        )
-        uow.commit()
-    return year.take(case, "approve", COMMITTEE)
-
-
-def test_scenario_24_the_28th_excellent_group_is_refused_and_a_poor_groups_head_is_not_excellent(year: Year) -> None:
+def opened(year: Year, of: int) -> list[Any]:
+    """Return the assessments of all groups: 82 of the city, 7 of counties."""
     units = [f"G-{number:02}" for number in range(GROUPS)]
     year.units(*units[:82])
     year.units(*units[82:], kind="COUNTY", sector="COUNTY")
-    groups = [year.group(unit) for unit in units]
-    quota = year.quota("GROUP")
-    assert (quota.base, quota.ratio, quota.rounding, quota.most, quota.state) == (89, 30, "HALF_UP", 27, "LOCKED")
-    for group in groups[:27]:
-        assert excellent(year, group).grade == "EXCELLENT"
-    assert year.again(quota).state == "USED"
-    with pytest.raises(Refusal) as caught:
-        excellent(year, groups[27])
-    assert (caught.value.code, caught.value.status) == ("QUOTA_EXCEEDED", 422)
-    assert {name: caught.value.figures[name] for name in ("used", "limit", "base", "ratio", "rounding")} == {
-        "used": 27,
-        "limit": 27,
-        "base": 89,
-        "ratio": "30",
-        "rounding": "HALF_UP",
-    }
+    return [year.group(unit, of) for unit in units]
 
-    poor = groups[88]
+
+def locked(year: Year, folder: Path, of: int, rounding: str) -> Any:
+    """Return the quota of the groups of a year under a city's own rounding."""
+    cases = own_rules(folder, quota__rounding=rounding)
+    quota = year.open(cases.quotas, ASSESSOR, year=of, category="GROUP")
+    year.take(quota, "lock", ASSESSOR)
+    return year.take(quota, "lock", SECOND)
+
+
+def refused(year: Year, case: Any, **form: Any) -> Refusal:
+    """Return why the committee's approval is refused."""
+    with pytest.raises(Refusal) as caught:
+        year.take(case, "approve", COMMITTEE, **form)
+    assert caught.value.status == 422
+    return caught.value
+
+
+@pytest.mark.parametrize(("of", "rounding", "most"), [(YEAR, "HALF_UP", 27), (YEAR + 1, "FLOOR", 26)])
+def test_scenario_24_no_group_beyond_the_quota_is_excellent(
+    year: Year, tmp_path: Path, of: int, rounding: str, most: int
+) -> None:
+    year.city.clock.set(datetime(of + 1, 3, 4, 9, tzinfo=ZONE))
+    groups = opened(year, of)
+    quota = locked(year, tmp_path, of, rounding)
+    assert (quota.base, quota.ratio, quota.rounding, quota.most, quota.state) == (89, 30, rounding, most, "LOCKED")
+    first, last, beyond, rival = groups[: most - 1], groups[most - 1], groups[most], groups[most + 1]
+    for group in [*first, last]:
+        assert year.proposed(group, 95).proposed_grade == "EXCELLENT"
+        year.take(group, "publicize")
+    # The points give it, the quota does not: it is proposed lower, with a note.
+    proposed = year.proposed(beyond, 95)
+    assert (proposed.engine_grade, proposed.proposed_grade, proposed.notes) == ("EXCELLENT", "GOOD", ["QUOTA_FULL"])
+    by_hand = year.proposed(rival, 95, grade="EXCELLENT", reason="力荐")
+    assert by_hand.proposed_grade == "EXCELLENT"
+    year.publicized(rival)
+
+    for group in first:
+        assert year.take(group, "approve", COMMITTEE).grade == "EXCELLENT"
+    # One place is left: the committee may give it, but not to whom nobody could object to.
+    assert refused(year, beyond, grade="EXCELLENT").code == "PUBLICITY_MISSING"
+
+    def approve(case: Any) -> Any:
+        try:
+            return year.take(case, "approve", COMMITTEE).grade
+        except Refusal as refusal:
+            return refusal
+
+    with ThreadPoolExecutor(2) as both:
+        answers = list(both.map(approve, [last, rival]))
+    assert [answer for answer in answers if not isinstance(answer, Refusal)] == ["EXCELLENT"]
+    figures = {"used": most, "limit": most, "base": 89, "ratio": "30", "rounding": rounding}
+    (late,) = [answer for answer in answers if isinstance(answer, Refusal)]
+    assert (late.code, late.figures) == ("QUOTA_EXCEEDED", figures)
+    assert year.again(quota).state == "USED"
+
+    refusal = refused(year, beyond, grade="EXCELLENT")
+    assert (refusal.code, refusal.figures) == ("QUOTA_EXCEEDED", figures)
+    assert year.take(beyond, "approve", COMMITTEE).grade == "GOOD"
+
+
+def test_scenario_24_what_people_proposed_lower_is_not_put_down_to_the_quota(year: Year) -> None:
+    year.city.clock.set(datetime(YEAR + 1, 3, 25, 9, tzinfo=ZONE))
+    case = year.proposed(year.group("G-92"), 95, grade="GOOD", reason="班子不团结")
+    refusal = refused(year, case, grade="EXCELLENT")
+    assert (refusal.code, refusal.figures) == ("GRADE_ABOVE_BAND", {"grade": "EXCELLENT", "best": "GOOD"})
+
+
+def test_scenario_24_the_head_of_a_poor_group_is_not_excellent(year: Year) -> None:
+    year.city.clock.set(datetime(YEAR + 1, 3, 25, 9, tzinfo=ZONE))
+    poor = year.group("G-91")
     assert year.approved(poor, 50).grade == "POOR"
     head = year.annual(year.cadre(poor.unit, HEAD))
     proposed = year.proposed(head, 95)
@@ -68,6 +112,7 @@ def test_scenario_24_the_28th_excellent_group_is_refused_and_a_poor_groups_head_
 
 
 def test_scenario_24_a_head_waits_for_the_group(year: Year) -> None:
+    year.city.clock.set(datetime(YEAR + 1, 3, 25, 9, tzinfo=ZONE))
     year.group("G-90")
     head = year.annual(year.cadre("G-90", HEAD), YEAR)
     year.proposed(head)

@@ -506,8 +506,8 @@ def _check_grade(step: Step, asked: str, best: str | None) -> None:
     if grading.rank(case.subject_kind, asked) > grading.rank(case.subject_kind, best):
         raise Refusal(
             "GRADE_ABOVE_BAND",
-            zh="等次高于得分对应的等次。",
-            en="The grade is better than the points give.",
+            zh="等次高于拟定等次或得分对应的等次。",
+            en="The grade is better than the one proposed, or than the points give.",
             grade=asked,
             best=best,
         )
@@ -603,8 +603,13 @@ def approve(step: Step) -> None:
     `REASON_MISSING`.
     """
     case: Annual = step.case
+    facts: AnnualFacts = step.facts
     reckon(step)
     best = case.proposed_grade
+    if step.form.get("grade") == case.engine_grade == EXCELLENT != best and QUOTA_FULL in case.notes:
+        # The points give it, and the quota alone held the proposal down.
+        refuse_exceeding(facts.quota)
+        raise _publicity_missing()
     if best is not None and case.engine_grade is not None:
         # A deduction that has just come may not have reached the proposal yet.
         best = min((best, case.engine_grade), key=lambda grade: grading.rank(case.subject_kind, grade))
@@ -628,9 +633,13 @@ def decide(step: Step, asked: str | None, best: str | None) -> None:
     _check_grade(step, grade, best or case.engine_grade)
     if grade == EXCELLENT and case.grade != EXCELLENT:
         if case.state == "PROPOSED":
-            raise Refusal("PUBLICITY_MISSING", zh="优秀须先公示。", en="An excellent grade is publicised first.")
+            raise _publicity_missing()
         case.quota_id = refuse_exceeding(facts.quota).quota
     case.grade, case.grade_status = grade, GradeStatus.GRADED
+
+
+def _publicity_missing() -> Refusal:
+    return Refusal("PUBLICITY_MISSING", zh="优秀须先公示。", en="An excellent grade is publicised first.")
 
 
 # ---- service, clock, end

@@ -35,7 +35,12 @@ PROBLEMS: Final = (
     Kind("EXPORT_NOT_APPROVED", 422, "导出未经批准或已失效。", "The export is not approved, or has expired."),
     Kind("EXTENSION_LIMIT", 422, "只能延期一次。", "It is extended once only."),
     Kind("EXTENSION_NOT_ALLOWED", 422, "不得延期。", "It is not extended."),
-    Kind("GRADE_ABOVE_BAND", 422, "等次高于得分对应的等次。", "The grade is better than the points give."),
+    Kind(
+        "GRADE_ABOVE_BAND",
+        422,
+        "等次高于拟定等次或得分对应的等次。",
+        "The grade is better than the one proposed, or than the points give.",
+    ),
     Kind("GROUP_FIRST", 422, "请先审定班子。", "The group is graded first."),
     Kind("LATE_SUBMISSION", 422, "逾期报送须说明理由。", "A late submission gives its reason."),
     Kind("LEAD_UNIT_TWICE", 422, "牵头单位重复。", "The lead unit is named twice."),
