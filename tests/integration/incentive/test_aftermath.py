@@ -4,6 +4,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from citybus import tables
 from citybus.clock import ZONE
@@ -332,6 +333,55 @@ def test_a_bulletin_is_to_be_withdrawn_on_all_its_channels(
         assert not steps(city, case)[step]
         city.receive("supervision", city.bulletin(bulletin, finding, "WITHDRAWN", named=named))
         assert steps(city, case)[step]
+
+
+def test_the_press_has_a_working_day_for_the_correction_and_all_else_an_hour(city: City) -> None:
+    def told() -> tuple[str | None, bool]:
+        with city.acting(ACCEPTOR) as uow:
+            found = effects(city.cases, uow, case.id, ACCEPTOR)
+            due_at = found.due_at and found.due_at.astimezone(ZONE).isoformat(timespec="minutes")[:16]
+            return due_at or None, found.overdue
+
+    finding, bulletin = city.finding("VERIFIED"), new_id()
+    city.receive("supervision", city.bulletin(bulletin, finding, "PUBLISHED"))
+    case = city.effective(finding)
+    assert told() == ("2024-03-19T01:00", False)
+    city.receive("supervision", city.weight_changed(finding, "1.0", case.id))
+    for person in (LEAD, DIRECT):
+        city.receive("assessment", city.deduction(person, {finding: "1.0"}))
+    assert [step for step, done in steps(city, case).items() if not done] == [f"BULLETIN:{bulletin}"]
+    # Done within the hour; the newspaper is awaited.
+    city.clock.advance(timedelta(minutes=61))
+    city.fire()
+    assert told() == ("2024-03-21T00:00", False)
+    city.clock.set(datetime(2024, 3, 20, 23, 59, tzinfo=ZONE))
+    city.fire()
+    assert told() == ("2024-03-21T00:00", False)
+    city.clock.advance(timedelta(minutes=1))
+    before = breached("tolerance.bulletin_effects")
+    city.fire()
+    assert told() == ("2024-03-21T00:00", True)
+    assert breached("tolerance.bulletin_effects") > before
+    city.receive("supervision", city.bulletin(bulletin, finding, "WITHDRAWN"))
+    assert told() == (None, False)
+
+
+def test_what_else_is_not_done_within_the_hour_is_overdue_whatever_the_bulletins_have(city: City) -> None:
+    finding, bulletin = city.finding("VERIFIED"), new_id()
+    city.receive("supervision", city.bulletin(bulletin, finding, "PUBLISHED"))
+    case = city.effective(finding)
+    city.receive("supervision", city.weight_changed(finding, "1.0", case.id))
+    city.clock.advance(timedelta(minutes=61))
+    city.fire()
+    with city.acting(ACCEPTOR) as uow:
+        assert effects(city.cases, uow, case.id, ACCEPTOR).overdue
+    # A revocation awaits no bulletin any more.
+    revoke(city, case)
+    assert list(city.deadlines(case)) == ["tolerance.effects"]
+
+
+def breached(kind: str) -> float:
+    return REGISTRY.get_sample_value("city_deadlines_breached_total", {"kind": kind}) or 0.0
 
 
 def test_a_constraint_that_has_no_other_ground_is_to_be_lifted(city: City) -> None:

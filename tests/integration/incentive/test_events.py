@@ -202,10 +202,13 @@ def test_a_denial_takes_effect_and_leads_to_nothing(city: City) -> None:
 def test_all_effects_are_followed_to_the_last(city: City) -> None:
     case = city.effective()
     assert outstanding(city, case) == STEPS
-    assert city.deadlines(case) == {"tolerance.effects": "2024-03-19T01:00"}
+    limits = {"tolerance.effects": "2024-03-19T01:00", "tolerance.bulletin_effects": "2024-03-21T00:00"}
+    assert city.deadlines(case) == limits
     weight = city.weight_changed(case.finding_id, "1.0", case.id)
     city.receive("supervision", weight)
     assert outstanding(city, case) == STEPS[:2]
+    # There is no bulletin about it.
+    assert list(city.deadlines(case)) == ["tolerance.effects"]
     lead, direct = (city.deduction(cadre, {case.finding_id: "1.0"}) for cadre in (LEAD, DIRECT))
     city.receive("assessment", lead)
     assert watched(city, case) == "ARMED"

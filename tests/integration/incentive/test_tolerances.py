@@ -428,7 +428,8 @@ def test_a_month_after_verification_only_an_appeal_is_left(city: City) -> None:
 
 
 def test_there_is_nothing_to_tolerate_in_a_rejected_finding(city: City) -> None:
-    assert refused(city, city.drafted(city.finding("REJECTED")), "file", APPLICANT).code == "STAGE_TOO_LATE"
+    with pytest.raises(Refusal, match="STAGE_TOO_LATE"):
+        city.drafted(city.finding("REJECTED"))
 
 
 @pytest.mark.parametrize("action", ["create", "file", "assign", "decide"])

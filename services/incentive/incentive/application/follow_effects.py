@@ -33,7 +33,7 @@ from incentive.domain.effects import (
     restored,
     weighs,
 )
-from incentive.domain.tolerance import EFFECTS
+from incentive.domain.tolerance import BULLETIN_EFFECTS, EFFECTS, watched_by
 from incentive.persistence.models import DeductionRow, EffectRow, FindingRow, LinkRow, ToleranceRow
 
 log = structlog.get_logger(__name__)
@@ -213,7 +213,14 @@ def _left_of(weight: Decimal | None, finding: FindingRow) -> Decimal | None:
 
 
 def _close(uow: UnitOfWork, case_id: str) -> None:
-    left = select(EffectRow.step).where(EffectRow.case_id == case_id, EffectRow.done_at.is_(None)).limit(1)
-    if uow.session.execute(left).one_or_none() is None:
-        deadlines.satisfy(uow.session, EFFECTS, f"tolerance/{case_id}")
+    """Close each deadline by which nothing is wanted any more."""
+    waiting = select(EffectRow.step).where(EffectRow.case_id == case_id, EffectRow.done_at.is_(None))
+    left = set(uow.session.scalars(waiting))
+    wanted = {watched_by(step) for step in left}
+    if FINDING_WEIGHT in left:
+        # Until that is done a bulletin may join what is awaited.
+        wanted.add(BULLETIN_EFFECTS)
+    for kind in {EFFECTS, BULLETIN_EFFECTS} - wanted:
+        deadlines.satisfy(uow.session, kind, f"tolerance/{case_id}")
+    if not left:
         log.info("all effects done", subject=f"tolerance/{case_id}")

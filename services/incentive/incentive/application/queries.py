@@ -18,14 +18,18 @@ from incentive.application.tolerances import OFFICERS
 from incentive.domain.application import asked_by
 from incentive.domain.decision import GRANTED_STATES
 from incentive.domain.points import points
-from incentive.domain.tolerance import EFFECTS
+from incentive.domain.tolerance import BULLETIN_EFFECTS, EFFECTS, watched_by
 from incentive.domain.verification import DECISIONS, FACTORS, explain
 from incentive.persistence.models import CorrectionRow, EffectRow, EvidenceRow, ToleranceRow, UploadRow
 
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """How far the consequences of a case are. `due_at` is when an alert is raised, None where nothing is awaited."""
+    """How far the consequences of a case are.
+
+    `due_at` is the first limit of what is awaited, when an alert is raised; None where nothing is awaited. `overdue`: one
+    of the limits of what is awaited has passed.
+    """
 
     case: ToleranceRow
     steps: Sequence[EffectRow]
@@ -49,16 +53,15 @@ def effects(tolerances: Cases, uow: UnitOfWork, case_id: str, actor: Actor) -> E
         found = found.where(or_(EffectRow.cadre.is_(None), EffectRow.cadre == actor.person))
     # A revocation has a limit of its own, after that of the effects which it takes back.
     armed = (
-        select(deadlines.c.due_at, deadlines.c.state)
-        .where(deadlines.c.kind == EFFECTS, deadlines.c.ref == f"tolerance/{case.id}")
-        .order_by(deadlines.c.due_at.desc())
-        .limit(1)
+        select(deadlines.c.kind, deadlines.c.due_at, deadlines.c.state)
+        .where(deadlines.c.kind.in_((EFFECTS, BULLETIN_EFFECTS)), deadlines.c.ref == f"tolerance/{case.id}")
+        .order_by(deadlines.c.due_at)
     )
-    deadline = uow.session.execute(armed).one_or_none()
-    late = deadline is not None and deadline.state == "FIRED"
     steps = uow.session.scalars(found).all()
-    waiting = any(step.done_at is None for step in steps)
-    return Effects(case, steps, deadline.due_at if deadline and waiting else None, late and waiting)
+    kinds = {watched_by(step.step) for step in steps if step.done_at is None}
+    limits = {limit.kind: limit for limit in uow.session.execute(armed) if limit.kind in kinds}.values()
+    due_at = min((limit.due_at for limit in limits), default=None)
+    return Effects(case, steps, due_at, any(limit.state == "FIRED" for limit in limits))
 
 
 def statement(tolerances: Cases, uow: UnitOfWork, case_id: str, actor: Actor) -> ToleranceRow:

@@ -20,6 +20,7 @@ from incentive.domain.tolerance import TOLERANCE, scope
 from incentive.persistence.models import CadreRow, CorrectionRow, FindingRow, LinkRow, ToleranceRow, UploadRow
 from incentive.schemas.published import tolerance_state
 from incentive.schemas.requests import (
+    Acceptance,
     Answer,
     Application,
     Attachment,
@@ -75,6 +76,7 @@ def tolerances(rulebook: Rulebook, plans: Cases) -> Cases:
             "revise": Revision,
             "attach": Attachment,
             "refile": NewFacts,
+            "accept": Acceptance,
             "assign": Verifiers,
             "reassign": Verifiers,
             "verify": Verification,

@@ -127,8 +127,8 @@ class Facts:
 def ask(step: Step) -> None:
     """Take over a new application from the form.
 
-    Raises 422 `UNKNOWN_MEASURE`, `WITHOUT_FINDING`, `SEVERAL_FINDINGS`, `STAGE_TOO_EARLY`, `NOT_CONCERNED` (the finding does
-    not concern who asks), `AVOIDANCE`, `UNKNOWN_CIRCUMSTANCE`, `UNKNOWN_EVIDENCE`; 409 `DUPLICATE`; 403 `FORBIDDEN` (not in a
+    Raises 422 `UNKNOWN_MEASURE`, `WITHOUT_FINDING`, `SEVERAL_FINDINGS`, `STAGE_TOO_EARLY`, `STAGE_TOO_LATE` (nothing could mend
+    it until the draft is filed), `NOT_CONCERNED` (the finding does not concern who asks), `AVOIDANCE`, `UNKNOWN_CIRCUMSTANCE`, `UNKNOWN_EVIDENCE`; 409 `DUPLICATE`; 403 `FORBIDDEN` (not in a
     position to ask as that).
     """
     case: Tolerance = step.case
@@ -139,6 +139,7 @@ def ask(step: Step) -> None:
     kind = Applicant(step.form["applicant"])
     case.finding_id, case.unit = str(facts.finding_id), finding.unit
     case.applicant_kind, case.applicant_id = kind.value, _applicant(step, kind, finding)
+    time_to_ask(step, finding)
     case.persons = [case.applicant_id] if kind is Applicant.CADRE else sorted(finding.responsible)
     if (kind.value, case.applicant_id) in facts.others:
         raise Refusal(
@@ -294,24 +295,9 @@ def in_stage(step: Step) -> None:
     """
     case: Tolerance = step.case
     facts: Facts = step.facts
-    finding, today = _started(facts), step.at.date()
-    _not_ended(finding)
-    until = window_until(step, finding)
-    if until is None or today <= until:
-        return
-    last = None
-    if finding.verified_on is not None:
-        last = step.rule("tolerance.late_window").last_day(finding.verified_on).day
-        if today > last:
-            raise Refusal(
-                "STAGE_TOO_LATE",
-                zh=f"申请期已于 {last} 届满，请依申诉程序办理。",
-                en=f"The time to ask ended on {last}; what is left is an appeal.",
-                stage=finding.state,
-                until=last.isoformat(),
-                remedy="APPEAL",
-            )
-    if not case.late_cause:
+    finding = _started(facts)
+    until, last = time_to_ask(step, finding)
+    if until is not None and step.at.date() > until and not case.late_cause:
         raise Refusal(
             "STAGE_TOO_LATE",
             zh=f"申请期已于 {until} 届满；有正当理由的，请在申请中说明逾期原因(late_cause)。",
@@ -321,6 +307,27 @@ def in_stage(step: Step) -> None:
             with_cause_until=None if last is None else last.isoformat(),
             remedy="LATE_CAUSE",
         )
+
+
+def time_to_ask(step: Step, finding: AboutFinding) -> tuple[date | None, date | None]:
+    """Return the last day to ask without a cause, and with one; None where the time has not begun.
+
+    Raises 422 `STAGE_TOO_LATE` where both are over, or the finding ended.
+    """
+    _not_ended(finding)
+    until, last, today = window_until(step, finding), None, step.at.date()
+    if finding.verified_on is not None:
+        last = step.rule("tolerance.late_window").last_day(finding.verified_on).day
+        if until is not None and today > until and today > last:
+            raise Refusal(
+                "STAGE_TOO_LATE",
+                zh=f"申请期已于 {last} 届满，请依申诉程序办理。",
+                en=f"The time to ask ended on {last}; what is left is an appeal.",
+                stage=finding.state,
+                until=last.isoformat(),
+                remedy="APPEAL",
+            )
+    return until, last
 
 
 def _not_ended(finding: AboutFinding) -> None:

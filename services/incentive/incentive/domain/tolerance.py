@@ -14,6 +14,7 @@ from citybus.cases.declare import Action, Arm, CaseType, Reach, Scope, Step
 from incentive.domain import aftermath, decision, verification
 from incentive.domain import application as asking
 from incentive.domain.application import OFFICES, Applicant, Tolerance, by_applicant, in_stage
+from incentive.domain.effects import BULLETIN
 from incentive.domain.texts import plain_texts
 
 OFFICERS: Final[Mapping[str, Reach]] = {"ORG.supervise": Reach.OFFICE, "DISC": Reach.OFFICE}
@@ -27,6 +28,7 @@ _ACCEPT, _ASSIGN, _VERIFY = "tolerance.accept", "tolerance.assign", "tolerance.v
 _DECIDE, _SERVE, _REVIEW = "tolerance.decide", "tolerance.serve", "tolerance.review"
 _REVIEW_DECIDE: Final = "tolerance.review_decide"
 EFFECTS: Final = "tolerance.effects"
+BULLETIN_EFFECTS: Final = "tolerance.bulletin_effects"
 _WARN: Final = "deadline.warning"
 _ASKED: Final = ("create", "revise", "file", "refile")
 _LED: Final = (*_ASKED, "accept", "not_accept", "assign", "reassign", "extend")
@@ -105,6 +107,11 @@ def by_concerned(step: Step) -> None:
         by_applicant(step)
 
 
+def watched_by(step: str) -> str:
+    """Return the deadline by which a step of what must follow is wanted: the press has longer to bring a correction (I5)."""
+    return BULLETIN_EFFECTS if step.partition(":")[0] == BULLETIN else EFFECTS
+
+
 def _arm(kind: str, rule: str, **more: Any) -> Arm:
     return Arm(kind=kind, rule=rule, warn=_WARN, **more)
 
@@ -163,7 +170,8 @@ TOLERANCE: Final = CaseType(
             zh="受理",
             en="accept",
             allow=OFFICERS,
-            guards=_guarded(),
+            guards=_guarded((verification.known_exclusions,)),
+            effect=verification.accept,
             event=_EVENT.format("accepted"),
             arms=(_arm(_ASSIGN, "tolerance.assign_period"),),
             closes=(_ACCEPT,),
@@ -261,9 +269,12 @@ TOLERANCE: Final = CaseType(
             en="take effect",
             effect=decision.take_effect,
             event=_EVENT.format("effective"),
-            # Nothing is left to be warned of: others follow within the hour, or somebody is called.
+            # Nothing is left to be warned of: others follow in time, or somebody is called.
             guards=(aftermath.not_under_review,),
-            arms=(Arm(EFFECTS, "tolerance.effect_limit", start=decision.effect_from),),
+            arms=(
+                Arm(EFFECTS, "tolerance.effect_limit", start=decision.effect_from),
+                Arm(BULLETIN_EFFECTS, "tolerance.bulletin_effect_limit", start=decision.effect_from),
+            ),
             closes=(_REVIEW, _REVIEW_DECIDE),
         ),
         "ask_review": Action(
@@ -315,6 +326,7 @@ TOLERANCE: Final = CaseType(
             effect=aftermath.revoke,
             event=_EVENT.format("revoked"),
             arms=(Arm(EFFECTS, "tolerance.effect_limit"),),
+            closes=(BULLETIN_EFFECTS,),
             not_after=("give_notice",),
             eyes=2,
             same_code="SAME_DECIDER",

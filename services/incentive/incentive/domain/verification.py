@@ -140,9 +140,29 @@ def extend(step: Step) -> None:
         case.extended_until = step.rule("tolerance.verify_extension").last_day(case.verify_by).day
 
 
+def accept(step: Step) -> None:
+    """Note the exclusions that the officer names, from which the proposal to deny follows; the verifiers confirm them or not.
+
+    Raises 422 `REASON_MISSING` where they are named without a reason: who asked must be able to answer.
+    """
+    case: Tolerance = step.case
+    case.exclusions = sorted(step.form.get("exclusions") or ())
+    if case.exclusions and not step.form.get("reason"):
+        raise Refusal(
+            "REASON_MISSING", zh="列明排除情形须说明理由。", en="What is held against it at once needs a reason."
+        )
+
+
+def proposal(case: Tolerance) -> Mapping[str, Any] | None:
+    """Return what is proposed of a case of which nothing is verified yet; None where nothing is, or where it was verified."""
+    if case.factors is not None or not case.exclusions:
+        return None
+    return {"decision": Decision.DENY.value, "codes": [f"EXCLUDED_{name}" for name in case.exclusions]}
+
+
 def known_exclusions(step: Step) -> None:
     """Raise 422 `UNKNOWN_EXCLUSION` where the form names one that the catalogue in force does not have."""
-    unknown = sorted(set(step.form.get("exclusions", ())) - set(step.rule("tolerance.exclusions")))
+    unknown = sorted(set(step.form.get("exclusions") or ()) - set(step.rule("tolerance.exclusions")))
     if unknown:
         raise Refusal(
             "UNKNOWN_EXCLUSION",

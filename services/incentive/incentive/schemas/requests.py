@@ -100,6 +100,16 @@ Scores = Schema.from_dict({name: _score() for name in FACTORS}, name="Scores")
 """A score of 0 to 2 for each of the six factors."""
 
 
+class Acceptance(Form):
+    """What the officer who accepts an application sees against it already (I4); then with a reason."""
+
+    exclusions = fields.List(
+        _code(),
+        validate=[validate.Length(max=50), _distinct],
+        metadata={"description": "排除情形 codes of the catalogue that deny it at first sight"},
+    )
+
+
 class Verification(Form):
     """What the two verifiers agree on (I4): both send the same, each with a reason in words of their own."""
 

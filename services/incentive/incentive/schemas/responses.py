@@ -7,6 +7,7 @@ from marshmallow import Schema, fields
 
 from citybus.cases.forms import CaseView
 from incentive.domain.points import points
+from incentive.domain.verification import proposal
 
 
 class Points(fields.Field[Decimal]):
@@ -32,6 +33,13 @@ class NoticeView(Schema):
     answered_on = fields.String(required=True, allow_none=True)
 
 
+class ProposalView(Schema):
+    """What is proposed before anything is verified, and the codes with which a panel would be refused anything else."""
+
+    decision = fields.String(required=True)
+    codes = fields.List(fields.String(), required=True)
+
+
 class ToleranceView(CaseView):
     """A tolerance case. The application's text, the verification and the effects have routes of their own."""
 
@@ -46,6 +54,9 @@ class ToleranceView(CaseView):
     filed_on = fields.Date(required=True, allow_none=True)
     not_accepted_on = fields.Date(required=True, allow_none=True)
     refusal_served_on = fields.Date(required=True, allow_none=True)
+    proposal = fields.Function(
+        lambda case: None if (found := proposal(case)) is None else ProposalView().dump(found), required=True
+    )
     verify_by = fields.Date(required=True, allow_none=True)
     extended_until = fields.Date(required=True, allow_none=True)
     decision = fields.String(required=True, allow_none=True)
