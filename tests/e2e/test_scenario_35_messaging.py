@@ -193,8 +193,12 @@ def test_scenario_35_swapped_and_down_for_two_hours(city: City, people: People) 
     assert json.loads(city.command("status", "--json").stdout)["dead"] == {}
     with broker(city.known["CITY_AMQP_URL"]) as channel:
         for queue in STOPPED.values():
-            found = channel.queue_declare(queue, passive=True).method
-            assert (found.message_count, found.consumer_count > 0) == (0, True)
+
+            def consumed(queue: str = queue) -> bool:
+                found = channel.queue_declare(queue, passive=True).method
+                return bool(found.message_count == 0 and found.consumer_count > 0)
+
+            eventually(consumed, what=f"{queue} is empty and consumed")
 
 
 def ask(city: City, people: People, event_type: str, *fields: str) -> Any:

@@ -16,6 +16,7 @@ import requests
 
 from dandang.local import broker as local
 from dandang.local import process
+from dandang.local.ports import Ports
 from dandang.local.process import Running
 from tests.support.folders import scratch_folder
 
@@ -42,7 +43,7 @@ class Vhost:
             f"{parts.scheme}://{parts.hostname}:{parts.port}/api/{path}",
             auth=(unquote(parts.username or ""), unquote(parts.password or "")),
             json=body or None,
-            timeout=10,
+            timeout=60,  # a virtual host is removed with all its queues before the answer comes
         )
         if response.status_code not in allow:
             response.raise_for_status()
@@ -111,7 +112,8 @@ class Broker:
 @contextmanager
 def private_broker(folder: Path) -> Iterator[Broker]:
     """Run a private node in `folder`; it is killed at the end, since nobody misses its data."""
-    node = local.new_node(folder, password=uuid4().hex, cookie=uuid4().hex)
+    claims = Ports()  # kept to the end, so that no other test takes a port while the node is not up
+    node = local.new_node(folder, password=uuid4().hex, cookie=uuid4().hex, choice=claims)
     epmd, running = local.start(node)
     broker = Broker(node.amqp_url(), node.admin_url, node, epmd, running)
     try:

@@ -81,7 +81,8 @@ class Postgres:
 @contextmanager
 def private_postgres(folder: Path, settings: Mapping[str, str] = local.SCRATCH) -> Iterator[Postgres]:
     """Run a private cluster that belongs to `folder`; its data is removed at the end."""
-    cluster = local.new_cluster(folder, port=ports.choose(), password=uuid4().hex, settings=settings)
+    claims = ports.Ports()  # kept to the end, so that no other test takes the port while the server is not up
+    cluster = local.new_cluster(folder, port=claims.choose("database"), password=uuid4().hex, settings=settings)
     try:
         postgres = Postgres(cluster.url(), cluster, local.start(cluster))
         try:

@@ -112,11 +112,11 @@ def inbound(subscription: Subscription) -> Inbound:
 
 
 def sleep_in_parallel() -> None:
-    """Print how long four queries of half a second take side by side."""
+    """Print how long four queries of 1.5 seconds take side by side."""
 
     def sleep() -> None:
         with STOCK.engine.connect() as connection:
-            connection.execute(text("SELECT pg_sleep(0.5)"))
+            connection.execute(text("SELECT pg_sleep(1.5)"))
 
     sleep()
     start = time.monotonic()

@@ -73,12 +73,11 @@ class Rig:
         self.thread = threading.Thread(target=self._run)
 
     def put(self, *events: Event, **changes: Any) -> None:
-        for event in events:
-            self.inbound.put(delivery_of(event, **changes))
+        self.inbound.put(*(delivery_of(event, **changes) for event in events))
 
     def settled(self) -> bool:
         """Whether every message has been brought to its end."""
-        return not self.inbound.ready and not self.inbound._unacknowledged
+        return self.inbound.settled()
 
     def drained(self) -> None:
         eventually(self.settled, what="every message is settled")

@@ -152,7 +152,7 @@ def test_an_empty_queue_answers_after_the_timeout(rig: Rig) -> None:
     rig.inbound.open()
     start = time.monotonic()
     assert rig.inbound.fetch(10, 0.3) == []
-    assert 0.25 < time.monotonic() - start < 2
+    assert 0.25 < time.monotonic() - start < 10
 
 
 def test_acknowledging_one_acknowledges_all_before_it_and_none_after(rig: Rig) -> None:
@@ -341,7 +341,7 @@ def test_broker_that_falls_silent_after_the_greeting_is_given_up(vhost: Vhost, m
 
     with monkeypatch.context() as patched:
         patched.setattr(Channel, "queue_declare", declare)
-        inbound = rabbit_inbound(vhost.amqp_url, queues, connect=0.3)
+        inbound = rabbit_inbound(vhost.amqp_url, queues, connect=2)
         with pytest.raises(BrokerAway, match="did not answer"):
             inbound.open()
         (late,) = unanswered
@@ -366,7 +366,7 @@ def test_half_open_connection_is_noticed_by_the_heartbeat_and_does_not_hold_up_c
         proxy.stalled = True
         start = time.monotonic()
         inbound.close()
-        assert time.monotonic() - start < 2
+        assert time.monotonic() - start < 5
 
 
 @pytest.mark.parametrize("sent", [1, 20, 400, 470])

@@ -4,7 +4,6 @@ import functools
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -31,6 +30,7 @@ from citybus.launcher import Service
 from citybus.outbox import Draft
 from citybus.settings import MigrateSettings, Process
 from citybus.unit_of_work import Units
+from dandang.local import ports
 from dandang.local.provision import ServiceDatabase
 from tests.support.broker import Broker, Vhost
 from tests.support.mechanism import CONTEXT, Mechanism
@@ -40,13 +40,6 @@ from tests.support.waiting import eventually
 PROGRAMS = Path(__file__).parents[2] / "support" / "programs"
 TOPOLOGY = PROGRAMS / "topology"
 KEY = Ed25519PrivateKey.generate()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def get(url: str) -> tuple[int, str]:
@@ -116,13 +109,13 @@ class Warehouse:
         }
 
     def start(self, kind: str, **more: str) -> Started:
-        port = free_port()
+        port = ports.choose()
         log = self.folder / f"{kind}-{port}.log"
-        ports = {"WAREHOUSE_HTTP_PORT": str(port), "WAREHOUSE_HEALTH_PORT": str(port)}
+        listening = {"WAREHOUSE_HTTP_PORT": str(port), "WAREHOUSE_HEALTH_PORT": str(port)}
         with log.open("wb") as output:
             popen = subprocess.Popen(
                 [sys.executable, "-m", "warehouse", kind],
-                env=self.environ(**ports | more),
+                env=self.environ(**listening | more),
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
@@ -233,7 +226,7 @@ def test_relay_is_not_ready_while_a_binding_is_missing(warehouse: Warehouse, tmp
         (tmp_path / file.name).write_text(file.read_text().replace("shop.order.packed.v1,", "warehouse.stock.lost.v1,"))
     relay = warehouse.start("relay", CITY_TOPOLOGY_DIR=str(tmp_path))
     url = f"http://127.0.0.1:{relay.port}/health/ready"
-    eventually(lambda: "binding missing" in relay.said(), within=20, what="the missing binding to be told")
+    eventually(lambda: "binding missing" in relay.said(), within=40, what="the missing binding to be told")
     assert get(url)[0] == 503
     assert relay.stop() == 0
 

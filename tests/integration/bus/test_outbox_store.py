@@ -220,8 +220,8 @@ class TestLeaderSession:
                 connection.execute(text(f"SELECT pg_notify('{WAKE_UP}', '')"))
 
         later = threading.Timer(0.1, publish)
-        later.start()
         began = time.monotonic()
+        later.start()
         session.wait(30)
         assert 0.05 < time.monotonic() - began < 10
         later.join()

@@ -122,14 +122,14 @@ def test_committed_rows_arrive_in_order_and_are_marked(city: City) -> None:
     registry = CollectorRegistry()
     ids = city.commit([f"case/{number}" for number in range(2500)])
     with relaying(city, registry=registry):
-        assert eventually(lambda: city.unpublished() == 0)
+        assert eventually(lambda: city.unpublished() == 0, within=30)
     assert city.take() == ids
     assert registry.get_sample_value("city_relay_published_total") == 2500
     assert (registry.get_sample_value("city_relay_confirm_seconds_count") or 0) > 0
 
 
 def test_notice_wakes_an_idle_relay_at_once(city: City) -> None:
-    with relaying(city, pace=relay.Pace(poll=3.0)) as checks:
+    with relaying(city, pace=relay.Pace(poll=8.0)) as checks:
         city.commit(["case/0"])
         assert eventually(lambda: city.unpublished() == 0)
         assert all_ready(checks)
@@ -137,7 +137,7 @@ def test_notice_wakes_an_idle_relay_at_once(city: City) -> None:
             began = time.monotonic()
             city.commit([f"case/{number}"])
             eventually(lambda: city.unpublished() == 0, every=0.002)
-            assert time.monotonic() - began < 1.5
+            assert time.monotonic() - began < 5
 
 
 def test_lost_notice_is_made_up_for_by_looking(city: City) -> None:

@@ -116,7 +116,8 @@ def test_events_take_effect_once_and_sigterm_ends_the_process_in_order(works: Wo
     eventually(lambda: works.queues.count() == 0, within=30, what="the repeated deliveries are taken as well")
     assert worker.stop() == 0, worker.said()
     assert set(works.stock.per_event().values()) == {1}
-    assert works.queues.count() == 0
+    # What was not acknowledged yet when it ended, of the repeated ones, is there again.
+    assert {left.message_id for left in works.queues.take()} <= {event.id for event in events[:50]}
     assert works.queues.dead() == []
 
 
@@ -180,7 +181,7 @@ def test_handler_that_blocks_past_the_heartbeat_costs_the_connection_and_nothing
     worker = works.consuming(heartbeat=2)
     works.queues.put(delivery_of(make_event(data={"weight": 1, "do": "spin", "seconds": 9})))
     eventually(lambda: "not consuming" in worker.said(), within=30, what="the connection is lost")
-    eventually(lambda: worker.said().count(" consuming") == 2, within=10, what="consuming again")
+    eventually(lambda: worker.said().count("] consuming") >= 2, within=20, what="consuming again")
     works.queues.put(delivery_of(make_event("box/2")))
     eventually(lambda: len(works.stock.effects()) == 2, within=20, what="both applied")
     assert set(works.stock.per_event().values()) == {1}
@@ -190,12 +191,10 @@ def test_handler_that_blocks_past_the_heartbeat_costs_the_connection_and_nothing
 def test_slow_queue_does_not_hold_back_another(works: Works) -> None:
     other = Queues(works.queues.vhost, "stock.returns")
     worker = works.consuming(second=True)
-    works.queues.put(delivery_of(make_event("box/slow", data={"weight": 1, "do": "sleep", "seconds": 4})))
+    works.queues.put(delivery_of(make_event("box/slow", data={"weight": 1, "do": "sleep", "seconds": 6})))
     eventually(lambda: sleeping(works.stock), what="the handler is at work")
-    start = time.monotonic()
     other.put(delivery_of(make_event("box/quick")))
     eventually(lambda: works.stock.effects("box/quick") == [1], what="the quick one")
-    assert time.monotonic() - start < 2
     assert works.stock.effects("box/slow") == []
     assert worker.stop() == 0
     assert works.stock.effects("box/slow") == [1]
@@ -273,7 +272,7 @@ def test_worker_waits_for_a_broker_that_is_not_there_yet(works: Works) -> None:
 def test_queries_of_green_threads_run_side_by_side(works: Works) -> None:
     process = works.start("sleep-in-parallel")
     assert process.ended() == 0, process.said()
-    assert float(process.said().splitlines()[-1]) < 1
+    assert float(process.said().splitlines()[-1]) < 5, "one after the other they take six seconds"
 
 
 def sleeping(stock: Stock) -> bool:

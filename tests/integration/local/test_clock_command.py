@@ -134,7 +134,8 @@ def test_whatever_is_left_is_told(mechanism: Mechanism, surroundings: Surroundin
                 "properties": {},
             }
             management.post("exchanges", vhost.name, "amq.default", "publish", body=message)
-    eventually(lambda: vhost.depth("dept.x.events") == 1, within=15, what="the broker to count its queues")
+    for name in ("assessment.x", "dept.x.events"):
+        eventually(lambda name=name: vhost.depth(name) == 1, within=15, what="the broker to count its queues")
     with pytest.raises(LocalError) as told:
         drain(surroundings, mechanism.clock.now, within=0.1, quiet=0.1)
     for words in (

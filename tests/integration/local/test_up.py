@@ -198,7 +198,7 @@ def test_interrupt_leaves_no_process_and_the_data() -> None:
 
         began = time.monotonic()
         city.start()  # again, on what is there
-        assert time.monotonic() - began < 30
+        assert time.monotonic() - began < 90
         assert city.run.read().ports == ports
         assert city.run.secrets.get("broker-administrator") == secret
 

@@ -12,10 +12,11 @@ from tests.support.waiting import eventually
 
 
 def test_it_answers_as_the_platform_does_and_fails_on_demand() -> None:
-    port = Ports().choose("wechat")
+    ports = Ports()  # kept: its claims end with it
+    port = ports.choose("wechat")
     process = subprocess.Popen([sys.executable, "-m", "dandang.wechat", str(port)])
     try:
-        eventually(lambda: answers_ready(port), what="it answers")
+        eventually(lambda: answers_ready(port), within=40, what="it answers")
         root = f"http://127.0.0.1:{port}"
 
         def call(path: str, **body: object) -> requests.Response:

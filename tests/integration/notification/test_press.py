@@ -1,6 +1,5 @@
 """Newspaper and television: the document they are given, and the mail that brings it."""
 
-import socket
 from collections.abc import Iterator
 from datetime import date
 from io import BytesIO
@@ -11,6 +10,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from docx import Document
 
+from dandang.local import ports
 from notification.application.ports import CannotTell, Message, NotSent, Receipt
 from notification.channels.press import Mail, Press, ready_for_print
 
@@ -36,8 +36,7 @@ class Mailbox:
 @pytest.fixture
 def mailbox() -> Iterator[tuple[Mailbox, str]]:
     box = Mailbox()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = ports.choose()
     controller = Controller(box, hostname="127.0.0.1", port=port)
     controller.start()
     try:

@@ -77,11 +77,16 @@ class MemoryInbound:
 
     # ---- the broker's part
 
-    def put(self, delivery: Delivery) -> None:
-        """Add a message to the queue."""
+    def put(self, *deliveries: Delivery) -> None:
+        """Add messages to the queue, all at once."""
         with self._changed:
-            self.ready.append(delivery)
+            self.ready.extend(deliveries)
             self._changed.notify_all()
+
+    def settled(self) -> bool:
+        """Whether every message of the queue has been brought to its end."""
+        with self._changed:
+            return not self.ready and not self._unacknowledged
 
     def lose(self) -> None:
         """Lose the connection: what is not acknowledged is delivered again after the next `open`."""
@@ -92,13 +97,16 @@ class MemoryInbound:
 
     def let_time_pass(self) -> None:
         """Bring every message of the ladder back to the queue."""
-        for rung in self.rungs.values():
-            for delivery in rung:
-                self.put(delivery)
-            rung.clear()
+        with self._changed:
+            returning: list[Delivery] = []
+            for rung in self.rungs.values():
+                returning += rung
+                rung.clear()
+            self.put(*returning)
 
     def _send(self, queue: list[Delivery], delivery: Delivery, headers: Mapping[str, str | int]) -> None:
         if self.refuses:
             self.refused += 1
             raise PublishFailed("refused")
-        queue.append(replace(delivery, headers={**delivery.headers, **headers}, redeliveries=0, tag=0))
+        with self._changed:
+            queue.append(replace(delivery, headers={**delivery.headers, **headers}, redeliveries=0, tag=0))
