@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy import create_engine, select, text
 
 from citybus import dead as letters
+from citybus.broker import dead as dead_module
 from citybus.broker.consumer import RabbitInbound
 from citybus.broker.dead import RabbitDeadQueue
 from citybus.broker.publisher import PikaPublisher
@@ -132,6 +133,27 @@ def test_letters_are_listed_with_their_reasons_and_stay(office: Office) -> None:
     assert "SCHEMA" in shown.output
     assert "secret" not in shown.output
     assert office.audited() == []
+
+
+def test_letters_that_were_looked_at_are_found_by_the_next_look(office: Office) -> None:
+    office.queues.put(*(parked(make_event(f"box/{number}")) for number in range(30)), queue=f"{QUEUE}.dead")
+    with office.queues.channel() as other:  # open already, so that it looks at once
+        for limit in (2, 30) * 12:
+            with RabbitDeadQueue(office.queues.vhost.amqp_url, QUEUE, exchange="stock.retry") as opened:
+                assert len({letter.key for letter in letters.look(opened, limit)}) == limit
+            assert other.queue_declare(f"{QUEUE}.dead", passive=True).method.message_count == 30
+
+
+def test_letters_that_another_takes_as_they_go_back_are_not_waited_for_without_end(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead_module, "GIVEN_BACK_WITHIN", 0.3)
+    office.queues.put(parked(make_event()), queue=f"{QUEUE}.dead")
+    with office.queues.channel() as other:
+        with RabbitDeadQueue(office.queues.vhost.amqp_url, QUEUE, exchange="stock.retry") as opened:
+            assert len(letters.look(opened, 10)) == 1
+            other.basic_consume(f"{QUEUE}.dead", lambda *_: None, auto_ack=True)
+        eventually(lambda: office.queues.count(f"{QUEUE}.dead") == 0, what="the other one has it")
 
 
 def test_no_letters_are_said_to_be_none(office: Office) -> None:

@@ -1,9 +1,10 @@
 """Dead letters on RabbitMQ: an operator's look at a dead queue, and letters leaving it one by one."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import pika
 from pika import exceptions
@@ -12,10 +13,15 @@ from citybus.consumer import Delivery, Misconfigured, PublishFailed
 
 TIMEOUT: Final = 30.0
 """Seconds to wait for a broker that does not answer or takes no messages."""
+GIVEN_BACK_WITHIN: Final = 5.0
+"""Seconds to wait on leaving until letters that were only looked at can be fetched again."""
 
 
 class RabbitDeadQueue:
     """The dead queue of a work queue. A context manager; on leaving, letters that were only looked at go back.
+
+    A quorum queue takes back what is returned a moment after the broker was told. Leaving waits for that, so that the
+    next look finds them; where somebody else takes them meanwhile, it waits for `GIVEN_BACK_WITHIN` seconds in vain.
 
     `exchange` leads to the work queue by its name. Every letter that is fetched and given back counts as a delivery,
     so a dead queue has a delivery limit that is never reached.
@@ -29,13 +35,14 @@ class RabbitDeadQueue:
         self._parameters.client_properties = {"connection_name": f"dead letters of {queue}"}
         self._queue = queue
         self._exchange = exchange
+        self._held: set[int] = set()
 
     def __enter__(self) -> Self:
         try:
             self._connection = pika.BlockingConnection(self._parameters)
             self._channel = self._connection.channel()
             self._channel.confirm_delivery()
-            self._waiting: int = self._declared().method.message_count
+            self._waiting = self._ready()
         except exceptions.ChannelClosedByBroker as error:
             self._connection.close()
             raise Misconfigured(f"queue {self._queue}.dead: {error.reply_code} {error.reply_text}") from None
@@ -48,14 +55,20 @@ class RabbitDeadQueue:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with suppress(exceptions.AMQPError):  # lost meanwhile
+            self._give_back()
+        with suppress(exceptions.AMQPError):
             self._connection.close()
 
     def letters(self) -> Iterator[Delivery]:
-        """Yield what lay in the queue when it was opened, the oldest first. What is not removed goes back at the end."""
+        """Yield what lay in the queue when it was opened, the oldest first but for what an earlier look gave back.
+
+        What is not removed goes back at the end.
+        """
         for _ in range(self._waiting):
             method, properties, body = self._channel.basic_get(f"{self._queue}.dead")
             if method is None:
                 return
+            self._held.add(method.delivery_tag)
             yield Delivery(
                 body=body,
                 content_type=properties.content_type,
@@ -90,9 +103,20 @@ class RabbitDeadQueue:
     def remove(self, letter: Delivery) -> None:
         """Remove the letter for good. Raises PublishFailed if it may still be there."""
         self._answered(lambda: self._channel.basic_ack(letter.tag))
+        self._held.discard(letter.tag)
 
-    def _declared(self) -> Any:
-        return self._channel.queue_declare(f"{self._queue}.dead", passive=True)
+    def _give_back(self) -> None:
+        if not self._held:
+            return
+        wanted = self._ready() + len(self._held)
+        self._channel.basic_nack(0, multiple=True, requeue=True)
+        give_up = time.monotonic() + GIVEN_BACK_WITHIN
+        while self._ready() < wanted and time.monotonic() < give_up:
+            self._connection.sleep(0.01)
+
+    def _ready(self) -> int:
+        """Return how many letters can be fetched: those that somebody holds are not counted."""
+        return int(self._channel.queue_declare(f"{self._queue}.dead", passive=True).method.message_count)
 
     def _answered(self, act: Callable[[], None]) -> None:
         try:
