@@ -120,6 +120,24 @@ class People:
             self.take(officer, "supervision", path, "verify", reason="属实(虚构)")
         return str(finding)
 
+    def admonished(self, who: Person, cause: str) -> str:
+        """Have an admonition proposed, approved by the committee, and signed by the cadre; return its id."""
+        made = self.post(
+            SUPERVISE,
+            "supervision",
+            "/measures",
+            kind="ADMONISH",
+            cadre=who.cadre,
+            findings=[],
+            reason_codes=["WEAK_EXECUTION"],
+            cause=cause,
+        )["id"]
+        path = f"/measures/{made}"
+        self.take(COMMITTEE, "supervision", path, "approve", reason="同意(虚构)")
+        self.sign(who, f"measure/{made}", "MEASURE_NOTICE")
+        self.until(lambda: self.get(SUPERVISE, "supervision", path)["state"] == "DELIVERED", "it is delivered")
+        return str(made)
+
     def gate(self, who: Person, day: str, purpose: str = "PROMOTE") -> list[tuple[str, str | None]]:
         """Return what the selection gate has against a promotion, or another purpose, as of a day: each code, and until when."""
         found = self.get(CADRES, "incentive", f"/gate/{who.cadre}?purpose={purpose}&as_of={day}")

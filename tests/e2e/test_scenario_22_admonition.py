@@ -2,39 +2,18 @@
 
 from typing import Any
 
-from dandang.slice.cast import Person
 from tests.e2e.conftest import City
-from tests.e2e.people import COLLEAGUE, COMMITTEE, SUPERVISE, People
+from tests.e2e.people import COLLEAGUE, SUPERVISE, People
 
 UNIT = "黄石市委政法委员会"
 CAUSE = "苗头性问题,予以诫勉(虚构,情形二十二)。"
 
 
-def delivered(people: People, who: Person) -> str:
-    """Have an admonition proposed, approved by the committee, and signed by the cadre on 1 April; return its id."""
-    people.at("2024-04-01T09:00", back=True)
-    made = people.post(
-        SUPERVISE,
-        "supervision",
-        "/measures",
-        kind="ADMONISH",
-        cadre=who.cadre,
-        findings=[],
-        reason_codes=["WEAK_EXECUTION"],
-        cause=CAUSE,
-    )["id"]
-    people.take(COMMITTEE, "supervision", f"/measures/{made}", "approve", reason="同意(虚构)")
-    people.sign(who, f"measure/{made}", "MEASURE_NOTICE")
-    people.until(
-        lambda: people.get(SUPERVISE, "supervision", f"/measures/{made}")["state"] == "DELIVERED", "it is delivered"
-    )
-    return str(made)
-
-
 def test_scenario_22_admonition(city: City) -> None:
     people = People(city)
     who = people.member(UNIT, 1, "cadre-admonished")
-    measure = delivered(people, who)
+    people.at("2024-04-01T09:00", back=True)
+    measure = people.admonished(who, CAUSE)
     path = f"/measures/{measure}"
     case = people.get(SUPERVISE, "supervision", path)
     assert (case["delivered_on"], case["effect_until"]) == ("2024-04-01", "2024-10-01")
