@@ -42,8 +42,8 @@ WITHDRAWN: Final = "WITHDRAWN"
 class RecallMachine(StateMachine):
     """PROPOSED → NOTIFIED → APPROVED → ENROLLED → IN_TRAINING → TRAINING_PASSED → OBSERVING → EVALUATED → outcome.
 
-    TRAINING_FAILED leads to one more enrolment, the second time to EVALUATED. Every open recall may be cancelled, or
-    handed to the discipline commission.
+    TRAINING_FAILED leads to one more enrolment; the second time, or where no class began in time, to EVALUATED. Every
+    open recall may be cancelled, or handed to the discipline commission.
     """
 
     PROPOSED = State(initial=True)
@@ -282,7 +282,10 @@ def approve(step: Step) -> None:
 
 
 def conclude(step: Step) -> None:
-    """Propose an adjustment after the training failed for good: a proposal, and nothing more."""
+    """Propose an adjustment after the training failed for good: a proposal, and nothing more.
+
+    The system does so after the last attempt, an officer where the training was not repeated in time.
+    """
     case: Recall = step.case
     case.evaluated_on, case.proposal = step.at.date(), "ADJUSTED"
 
@@ -400,7 +403,7 @@ def _outcome(zh: str, en: str, outcome: str) -> Action:
         effect=decide(outcome),
         event=_EVENT.format("outcome"),
         closes=(OUTCOME, WHOLE),
-        not_after=("create", "notify", "evaluate"),
+        not_after=("create", "notify", "conclude", "evaluate"),
         reason=True,
     )
 
@@ -524,9 +527,13 @@ RECALL: Final = CaseType(
             "conclude": Action(
                 zh="训导终结",
                 en="conclude failed training",
+                allow=_SUPERVISE,
+                guards=(training.retraining_over,),
                 effect=conclude,
                 event=_EVENT.format("evaluated"),
+                closes=(RETRAIN,),
                 arms=(Arm(kind=OUTCOME, rule="recall.outcome_period", warn=_WARN),),
+                reason=True,
             ),
             "observe": Action(
                 zh="转入跟踪考察",

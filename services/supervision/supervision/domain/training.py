@@ -91,9 +91,7 @@ def is_exhausted(step: Step) -> bool:
 
 def take_another_seat(step: Step) -> None:
     """Enrol again. Raises the refusals of `take_seat`, and 422 `RETRAIN_LIMIT` where the class begins too late."""
-    case: Recall = step.case
-    failed = case.failed_on or step.at.date()
-    latest = step.rule("recall.retrain_period").last_day(failed).day
+    latest = _latest_beginning(step)
     starts = _seats(step).starts
     if starts > latest:
         raise Refusal(
@@ -104,6 +102,25 @@ def take_another_seat(step: Step) -> None:
             starts=starts.isoformat(),
         )
     take_seat(step)
+
+
+def retraining_over(step: Step) -> None:
+    """Raise 422 `RETRAIN_WINDOW_OPEN` while the training may still be repeated."""
+    latest = _latest_beginning(step)
+    if not is_exhausted(step) and step.at.date() <= latest:
+        raise Refusal(
+            "RETRAIN_WINDOW_OPEN",
+            zh=f"补训可在 {latest} 前(含当日)开班,期满后方可终结训导。",
+            en=f"The repeated training may begin until {latest}; failed training is concluded after that day.",
+            latest=latest.isoformat(),
+        )
+
+
+def _latest_beginning(step: Step) -> date:
+    """Return the last day on which a class may begin that repeats the training."""
+    case: Recall = step.case
+    found: date = step.rule("recall.retrain_period").last_day(case.failed_on or step.at.date()).day
+    return found
 
 
 def is_trainer(step: Step) -> None:

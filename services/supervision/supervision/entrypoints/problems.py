@@ -80,6 +80,7 @@ PROBLEMS: Final = (
     Kind("REFLECTION_TOO_SHORT", 422, "反思材料字数不足。", "The self-criticism is too short."),
     Kind("REPLY_PENDING", 422, "函询尚未回复。", "The reply is awaited."),
     Kind("REPORTS_MISSING", 422, "缺少月度报告。", "Monthly reports are missing."),
+    Kind("RETRAIN_WINDOW_OPEN", 422, "补训期限未满。", "The training may still be repeated."),
     Kind("RETRAIN_LIMIT", 422, "不得再补训,或补训过迟。", "Training cannot be repeated again, or not so late."),
     Kind("REVIEW_MISSING", 422, "缺少中期评估。", "The review in the middle is missing."),
     Kind("SAME_PERSON", 422, "须由另一人复核。", "Another person must confirm."),
