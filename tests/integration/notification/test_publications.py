@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from docx import Document
 from sqlalchemy import update
 
 from citybus import deadlines, tables
@@ -257,6 +258,41 @@ def test_an_expired_bulletin_leaves_no_text(city: City, channels: Channels) -> N
     assert (bulletin_row(city, bulletin).text, bulletin_row(city, bulletin).title) == ("", "")
     for case in city.on_channels(bulletin).values():
         assert (case.title, case.content) == ("", "")
+
+
+def test_what_was_printed_is_corrected_though_the_bulletin_had_expired(city: City, channels: Channels) -> None:
+    bulletin = confirmed(city, channels)
+    city.receive(city.bulletin("expired", bulletin, channels=ALL))
+    city.send(channels)
+    city.receive(city.bulletin("withdrawing", bulletin, channels=ALL, correction_text="经复核，撤回该通报"))
+    city.send(channels)
+    found = city.on_channels(bulletin)
+    assert {channel: case.state for channel, case in found.items()} == {
+        "INTERNAL": "WITHDRAWN",
+        "NEWSPAPER": "WITHDRAWING",
+        "TV": "WITHDRAWING",
+        "WECHAT": "WITHDRAWN",
+    }
+    # Where nothing stands any more, nothing is said anew.
+    assert channels.platform.articles == {}
+    for channel in ("NEWSPAPER", "TV"):
+        page = channels.folder / channel.lower() / f"{found[channel].id}-w.docx"
+        assert "经复核，撤回该通报" in "\n".join(each.text for each in Document(str(page)).paragraphs)
+        city.take(city.publications, found[channel], "retract", MEDIA, proof(city))
+    assert states(city, bulletin) == dict.fromkeys(ALL, "WITHDRAWN")
+    told = [event.data["channel"] for event in city.told(bulletin) if event.data["state"] == "WITHDRAWN"]
+    assert sorted(told) == sorted(ALL)
+    assert bulletin_row(city, bulletin).state == "WITHDRAWING"
+    assert city.send(channels) == 0
+
+
+def test_what_expired_before_it_was_printed_is_withdrawn_without_a_word(city: City, channels: Channels) -> None:
+    bulletin = publish(city, "TV")
+    city.receive(city.bulletin("expired", bulletin, channels=["TV"]))
+    city.receive(city.bulletin("withdrawing", bulletin, channels=["TV"], correction_text="撤回"))
+    city.send(channels)
+    assert states(city, bulletin) == {"TV": "WITHDRAWN"}
+    assert list(channels.folder.iterdir()) == []
 
 
 def test_an_event_that_comes_twice_queues_once(city: City, channels: Channels) -> None:

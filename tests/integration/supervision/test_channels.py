@@ -1,5 +1,6 @@
 """What channels report of a bulletin, and what appeals do to findings, bulletins and measures."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -93,6 +94,37 @@ def test_reports_that_come_late_or_twice_undo_nothing(city: City) -> None:
     with pytest.raises(Invalid) as caught:
         city.receive(NOTIFICATION, channels.event("TV", "posted", bulletin=new_id()))
     assert caught.value.reason == "UNKNOWN_BULLETIN"
+
+
+def expired(city: City, *names: str) -> tuple[Any, Channels]:
+    """Return a bulletin whose twelve months are over, and that was taken from every channel that lets go of it."""
+    case = publishing(city, channels=list(names))
+    channels = Channels(city, case)
+    channels.report("confirmed", *names)
+    city.clock.advance(timedelta(days=366))
+    city.fire()
+    return channels.report("withdrawn", "WECHAT"), channels
+
+
+def test_an_expired_bulletin_that_no_channel_shows_is_withdrawn_at_once(city: City) -> None:
+    case, _ = expired(city, "WECHAT")
+    assert case.state == "EXPIRED"
+    case, told = city.take(
+        city.bulletins, case, "withdraw", DISC, {"reason_code": "FACTUAL_ERROR", "reason": "数字有误"}
+    )
+    assert city.again(case).state == "WITHDRAWN"
+    assert steps(city, case)[-3:] == ["expired", "withdrawing", "withdrawn"]
+    assert case.unnamed_title in told[0].data["correction_text"]
+    armed = tables.deadlines.c
+    assert not city.rows(tables.deadlines, armed.ref == f"bulletin/{case.id}", armed.state.in_(("ARMED", "WARNED")))
+
+
+def test_an_expired_bulletin_that_was_printed_is_withdrawn_when_the_press_has_corrected_it(city: City) -> None:
+    case, channels = expired(city, *CHANNELS)
+    city.take(city.bulletins, case, "withdraw", DISC, {"reason_code": "FACTUAL_ERROR", "reason": "数字有误"})
+    assert city.again(case).state == "WITHDRAWING"
+    assert channels.report("withdrawn", "TV").state == "WITHDRAWING"
+    assert channels.report("withdrawn", "NEWSPAPER").state == "WITHDRAWN"
 
 
 def test_a_correction_takes_three_approvals_and_goes_through_every_channel(city: City) -> None:

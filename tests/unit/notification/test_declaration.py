@@ -63,6 +63,7 @@ LEADS_ON = {
         ("FAILED", "replay", "PENDING"),
         ("FAILED", "withdraw", "WITHDRAWING"),
         ("FAILED", "expire", "EXPIRED"),
+        ("EXPIRED", "withdraw", "WITHDRAWING"),
         ("WITHDRAWING", "issue", "WITHDRAWING"),
         ("WITHDRAWING", "fail", "WITHDRAWAL_FAILED"),
         ("WITHDRAWING", "retract", "WITHDRAWN"),

@@ -43,7 +43,10 @@ def correct_bulletin(publications: Cases, uow: UnitOfWork, event: Event, data: M
 
 
 def withdraw_bulletin(publications: Cases, uow: UnitOfWork, event: Event, data: Mapping[str, Any]) -> None:
-    """Take the bulletin from the public page at once, and have it taken from each channel with the correction text."""
+    """Take the bulletin from the public page at once, and have it taken from each channel with the correction text.
+
+    Of one that had expired the press prints the correction; from the other channels it was taken away then.
+    """
     row = _keep(uow, event, data, "WITHDRAWING")
     _empty(row, event)
     _each(publications, uow, row.id, "withdraw", {"title": data["title"], "text": data["correction_text"]})

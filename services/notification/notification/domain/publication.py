@@ -90,14 +90,20 @@ class PublicationMachine(StateMachine):
     WITHDRAWING = State()
     WITHDRAWAL_FAILED = State()
     WITHDRAWN = State(final=True)
-    EXPIRED = State(final=True)
+    EXPIRED = State()
 
     post = PENDING.to(POSTED)
     confirm = POSTED.to(CONFIRMED) | FAILED.to(CONFIRMED)
     correct = PENDING.to(PENDING) | POSTED.to(PENDING) | CONFIRMED.to(PENDING) | FAILED.to(PENDING)
     fail = PENDING.to(FAILED) | POSTED.to(FAILED) | WITHDRAWING.to(WITHDRAWAL_FAILED)
     replay = FAILED.to(PENDING) | WITHDRAWAL_FAILED.to(WITHDRAWING)
-    withdraw = PENDING.to(WITHDRAWING) | POSTED.to(WITHDRAWING) | CONFIRMED.to(WITHDRAWING) | FAILED.to(WITHDRAWING)
+    withdraw = (
+        PENDING.to(WITHDRAWING)
+        | POSTED.to(WITHDRAWING)
+        | CONFIRMED.to(WITHDRAWING)
+        | FAILED.to(WITHDRAWING)
+        | EXPIRED.to(WITHDRAWING)
+    )
     issue = WITHDRAWING.to(WITHDRAWING)
     retract = WITHDRAWING.to(WITHDRAWN) | WITHDRAWAL_FAILED.to(WITHDRAWN)
     expire = PENDING.to(EXPIRED) | POSTED.to(EXPIRED) | CONFIRMED.to(EXPIRED) | FAILED.to(EXPIRED)
@@ -216,7 +222,7 @@ def retract(step: Step) -> None:
 
 
 def expire(step: Step) -> None:
-    """Keep the text no longer."""
+    """Keep the text no longer. What was printed stays printed: a correction may still have to be printed beside it."""
     _end(step.case)
 
 

@@ -1,4 +1,4 @@
-"""Bulletins as cases: what their rules look up, who sees them, and what three approvals lead to."""
+"""Bulletins as cases: what their rules look up, who sees them, and what approvals and withdrawals lead to."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -19,6 +19,7 @@ from supervision.domain.bulletin import (
     PLANNED,
     BulletinFacts,
     Exposed,
+    all_channels,
     is_approved,
     scope,
 )
@@ -41,6 +42,12 @@ def bulletins(rulebook: Rulebook) -> Cases:
             form = {"reason": "approved by all offices"}
             bound.take(uow, step.case.id, action, system_actor("supervision"), form)
 
+    def finish(uow: UnitOfWork, step: Step) -> None:
+        # When it expired it was taken from every channel but the press: where there is none, nobody reports any more.
+        if all_channels(step.case, "WITHDRAWN"):
+            form = {"reason": "withdrawn from every channel before"}
+            bound.take(uow, step.case.id, "confirm_withdrawal", system_actor("supervision"), form)
+
     bound = Cases(
         case_type=BULLETIN,
         model=BulletinRow,
@@ -58,7 +65,10 @@ def bulletins(rulebook: Rulebook) -> Cases:
             "withdraw": BulletinWithdrawal,
         },
         facts=facts,
-        after=dict.fromkeys(("approve_discipline", "approve_organisation", "approve_media"), conclude),
+        after={
+            **dict.fromkeys(("approve_discipline", "approve_organisation", "approve_media"), conclude),
+            "withdraw": finish,
+        },
     )
     return bound
 
