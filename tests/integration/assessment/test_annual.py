@@ -621,6 +621,12 @@ def test_a_group_has_its_own_dimensions_and_grades_and_binds_its_head(year: Year
     assert (bound_head.engine_grade, bound_head.limits[0]["reason_code"]) == ("BASICALLY_COMPETENT", "GROUP_POOR")
 
 
+def test_a_head_waits_for_no_group_where_groups_are_not_assessed(year: Year) -> None:
+    year.city.clock.set(datetime(2025, 3, 3, 9, tzinfo=ZONE))
+    head = year.proposed(year.annual(year.cadre("N-7", HEAD), 2024))
+    assert year.take(head, "approve", COMMITTEE).grade == "COMPETENT"
+
+
 def test_who_headed_a_group_in_the_year_is_bound_by_its_grade_wherever_the_post_is_now(year: Year) -> None:
     former, new = year.cadre("M-1", HEAD), year.cadre("M-2", HEAD)
     year.move(former, "M-2", date(2024, 1, 10), HEAD)

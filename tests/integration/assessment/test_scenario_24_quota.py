@@ -1,7 +1,7 @@
 """Scenario 24: of 89 groups 27 may be excellent, the 28th is refused; the head of a poor group is not excellent."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -111,10 +111,33 @@ def test_scenario_24_the_head_of_a_poor_group_is_not_excellent(year: Year) -> No
     assert year.take(head, "approve", COMMITTEE).composite == Decimal(96)
 
 
-def test_scenario_24_a_head_waits_for_the_group(year: Year) -> None:
-    year.city.clock.set(datetime(YEAR + 1, 3, 25, 9, tzinfo=ZONE))
-    year.group("G-90")
-    head = year.annual(year.cadre("G-90", HEAD), YEAR)
-    year.proposed(head)
-    with pytest.raises(Refusal, match="GROUP_FIRST"):
-        year.take(head, "approve", COMMITTEE)
+def at(year: Year, day: date) -> None:
+    year.city.clock.set(datetime(day.year, day.month, day.day, 9, tzinfo=ZONE))
+
+
+def a_head(year: Year, unit: str) -> Any:
+    """Return the proposed assessment of the head of a unit's group."""
+    return year.proposed(year.annual(year.cadre(unit, HEAD)))
+
+
+def test_scenario_24_a_head_waits_for_the_group_also_while_it_is_not_opened(year: Year) -> None:
+    at(year, date(YEAR + 1, 3, 25))
+    year.scheme("GROUP")
+    head = a_head(year, "G-90")
+    assert refused(year, head).figures == {"unit": "G-90"}
+    group = year.group("G-90")
+    assert refused(year, head).code == "GROUP_FIRST"
+    assert year.approved(group, 50).grade == "POOR"
+    year.tick()
+    assert year.take(head, "approve", COMMITTEE).grade == "BASICALLY_COMPETENT"
+
+
+def test_scenario_24_nobody_waits_for_a_group_that_can_no_longer_be_opened(year: Year) -> None:
+    at(year, date(YEAR + 1, 3, 25))
+    year.scheme("GROUP")
+    too_late = a_head(year, "G-93")
+    at(year, date(YEAR + 1, 3, 31))
+    assert refused(year, too_late).code == "GROUP_FIRST"
+    # From April on no assessment of the year is opened any more.
+    at(year, date(YEAR + 1, 4, 1))
+    assert year.take(too_late, "approve", COMMITTEE).grade == "COMPETENT"

@@ -67,7 +67,7 @@ def annuals(rulebook: Rulebook, schemes: Cases, quotas: Cases) -> Cases:
     system = system_actor(ANNUAL.service)
 
     def facts(uow: UnitOfWork, case: AnnualRow, action: str, form: Mapping[str, Any]) -> AnnualFacts:
-        return _opening(rulebook, uow, form) if action == "create" else _facts(uow, case, action, form)
+        return _opening(rulebook, uow, form) if action == "create" else _facts(rulebook, uow, case, action, form)
 
     def opened(uow: UnitOfWork, step: Step) -> None:
         if step.facts.scheme.state == "PUBLISHED":
@@ -127,7 +127,7 @@ def annuals(rulebook: Rulebook, schemes: Cases, quotas: Cases) -> Cases:
     return bound
 
 
-def _facts(uow: UnitOfWork, case: AnnualRow, action: str, form: Mapping[str, Any]) -> AnnualFacts:
+def _facts(rulebook: Rulebook, uow: UnitOfWork, case: AnnualRow, action: str, form: Mapping[str, Any]) -> AnnualFacts:
     match action:
         case "evaluate" | "re_evaluate":
             return AnnualFacts(scheme=_scheme(uow, case), limits=limits_on(uow, case), **_evaluated(uow, case, form))
@@ -136,7 +136,7 @@ def _facts(uow: UnitOfWork, case: AnnualRow, action: str, form: Mapping[str, Any
         case "hand_over":
             return AnnualFacts(decided_on=_decided_on(uow, case))
         case "propose" | "recompute" | "make_up" | "approve" | "correct" | "amend":
-            return _reckoned(uow, case, action, form)
+            return _reckoned(rulebook, uow, case, action, form)
     return AnnualFacts()
 
 
@@ -189,13 +189,15 @@ def _headed(rulebook: Rulebook, uow: UnitOfWork, cadre: CadreRow, year: int) -> 
     return found.unit if rules["annual.head_category"] in found.categories else None
 
 
-def _reckoned(uow: UnitOfWork, case: AnnualRow, action: str, form: Mapping[str, Any]) -> AnnualFacts:
+def _reckoned(
+    rulebook: Rulebook, uow: UnitOfWork, case: AnnualRow, action: str, form: Mapping[str, Any]
+) -> AnnualFacts:
     evaluated = _evaluated(uow, case, form) if action == "make_up" else {}
     return AnnualFacts(
         scheme=_scheme(uow, case),
         record=_record(uow, case),
         limits=limits_on(uow, case),
-        group_pending=action == "approve" and _group_pending(uow, case),
+        group_pending=action == "approve" and _group_pending(rulebook, uow, case),
         quota=use_of(uow, case, proposals=action in _PROPOSING),
         cause_known=action == "amend" and bool(form) and _is_event(uow, str(form["cause"])),
         **evaluated,
@@ -244,12 +246,22 @@ def _appealed(uow: UnitOfWork, case: AnnualRow) -> bool:
     return bool(uow.session.scalar(select(exists().where(row.subject_ref == ANNUAL.subject(case), under_way))))
 
 
-def _group_pending(uow: UnitOfWork, case: AnnualRow) -> bool:
-    """Say whether the head of a group is to be graded before the group."""
+def _group_pending(rulebook: Rulebook, uow: UnitOfWork, case: AnnualRow) -> bool:
+    """Say whether the head of a group is to be graded before the group.
+
+    A group whose assessment is not opened yet is waited for while it can be: groups are assessed that year, and the
+    year's window is open.
+    """
     if not case.head:
         return False
     group = _group(uow, case)
-    return group is not None and group.state not in DECIDED
+    if group is not None:
+        return group.state not in DECIDED
+    today, row = uow.clock.today(), SchemeRow
+    if today > date.fromisoformat(f"{case.year + 1}-{rulebook.on(today)['annual.window_end']}"):
+        return False
+    of_groups = and_(row.year == case.year, row.target_kind == SubjectKind.GROUP, row.state != "DRAFT")
+    return bool(uow.session.scalar(select(exists().where(of_groups))))
 
 
 def _group(uow: UnitOfWork, case: AnnualRow) -> AnnualRow | None:
