@@ -187,6 +187,33 @@ def test_an_appeal_follows_the_served_review_with_other_people_and_one_extension
     assert problem(client.take(FAIR_TOO, path, "decide", form)) == (422, "NO_REFORMATIO_IN_PEIUS")
 
 
+def test_an_appeal_follows_the_review_of_a_recall_whose_new_outcome_is_served(
+    city: City, client: Client, cadre: str
+) -> None:
+    number = some_id()
+    ref = f"recall/{number}"
+    at(city, date(2025, 3, 10))
+
+    def outcome(what: str, sequence: int, served: str) -> None:
+        data = {"recall": number, "cadre": cadre, "findings": [some_id()], "state": what, "outcome": what}
+        data |= {"approved_on": "2024-10-08", "outcome_on": "2025-03-10"}
+        event = an_event("supervision.recall.outcome.v1", ref, data, sequence=sequence, time=city.clock.now())
+        city.receive(event)
+        city.receive(a_service("RECALL_OUTCOME", ref, cadre, served), queue=NOTIFICATION)
+
+    outcome("DEMOTED", 1, "2025-03-10")
+    review = filed(city, client, cadre, ref)
+    form = {"decision": "AMENDED", "amended_to": "ADJUSTED"}
+    assert decided(client, review, REVIEWER, SECOND, form).json["state"] == "DECIDED"
+    assert client.take(REVIEWER, review, "execute").status_code == 200
+    told = f"appeal/{review.removeprefix('/appeals/')}"
+    city.receive(a_service("APPEAL_DECISION", told, cadre, "2025-04-14"), queue=NOTIFICATION)
+    outcome("ADJUSTED", 2, "2025-04-16")
+    path = filed(city, client, cadre, ref, "APPEAL", date(2025, 4, 29))
+    seen = client.get(FAIR, path).json
+    assert (seen["original"], seen["file_until"]) == ("ADJUSTED", "2025-04-29")
+
+
 def test_a_breached_day_tells_people_and_the_decision_is_still_wanted(city: City, client: Client, cadre: str) -> None:
     path = filed(city, client, cadre, sanctioned(city, cadre))
     client.take(REVIEWER, path, "accept")

@@ -97,6 +97,65 @@ def test_scenario_26_a_review_in_time_ends_in_a_lighter_grade(client: Client, se
     assert file(client, case).json["original"] == "BASICALLY_COMPETENT"
 
 
+def reviewed(year: Year, client: Client, case: Any, **decision: Any) -> str:
+    """Have a review of 8 April decided on 7 May and its decision served on the 8th; return its path."""
+    at(year, 4, 8)
+    path = f"/appeals/{file(client, case).json['id']}"
+    for action in ("accept", "examine"):
+        client.take(REVIEWER, path, action)
+    at(year, 5, 7)
+    done = decide(client, path, (REVIEWER, SECOND), **decision).json
+    assert done["state"] == "DECIDED"
+    ref = path.removeprefix("/").replace("appeals/", "appeal/")
+    year.city.receive(a_service("APPEAL_DECISION", ref, case.cadre, "2025-05-08"), queue=NOTIFICATION)
+    return path
+
+
+def test_scenario_26_an_appeal_follows_a_review_that_amended_though_the_new_grade_is_served(
+    client: Client, served: Any
+) -> None:
+    year, case = served
+    review = reviewed(year, client, case, decision="AMENDED", amended_to="BASICALLY_COMPETENT")
+    client.take(REVIEWER, review, "execute")
+    at(year, 5, 12)
+    year.serve(year.again(case))
+    at(year, 5, 26)
+    assert problem(file(client, case, "APPEAL")) == (422, "OUT_OF_TIME")
+    at(year, 5, 23)
+    answer = file(client, case, "APPEAL")
+    assert answer.status_code == 201, answer.text
+    seen = answer.json
+    assert (seen["original"], seen["review"]) == ("BASICALLY_COMPETENT", review.removeprefix("/appeals/"))
+    assert (seen["service_on"], seen["file_until"]) == ("2025-05-08", "2025-05-23")
+    assert problem(file(client, case, "APPEAL")) == (409, "DUPLICATE")
+    assert problem(file(client, case)) == (409, "DUPLICATE")
+    path = f"/appeals/{seen['id']}"
+    for action in ("accept", "examine"):
+        client.take(FAIR, path, action)
+    decide(client, path, (FAIR, FAIR_TOO), decision="AMENDED", amended_to="COMPETENT")
+    client.take(FAIR, path, "execute")
+    assert (year.again(case).grade, year.again(case).revision) == ("COMPETENT", 3)
+
+
+@pytest.mark.parametrize("decision", [{"decision": "UPHELD"}, {"decision": "AMENDED", "amended_to": "COMPETENT"}])
+def test_scenario_26_no_appeal_on_a_later_decision_follows_the_review_of_the_former(
+    client: Client, served: Any, decision: dict[str, Any]
+) -> None:
+    year, case = served
+    review = reviewed(year, client, case, **decision)
+    if decision["decision"] == "AMENDED":
+        client.take(REVIEWER, review, "execute")
+    at(year, 5, 9)
+    cause = year.city.outbox()[-1].id
+    grade = {"grade": "BASICALLY_COMPETENT", "reason": "集体研究"}
+    corrected = year.take(year.again(case), "amend", COMMITTEE, cause=cause, **grade)
+    assert problem(file(client, case, "APPEAL")) == (422, "REVIEW_MISSING")
+    year.serve(corrected)
+    at(year, 5, 12)
+    assert problem(file(client, case, "APPEAL")) == (422, "REVIEW_MISSING")
+    assert file(client, case, "DIRECT_APPEAL").json["original"] == "BASICALLY_COMPETENT"
+
+
 def test_scenario_26_an_appeal_follows_the_review_and_is_never_heavier(client: Client, served: Any) -> None:
     year, case = served
     at(year, 4, 8)

@@ -41,6 +41,7 @@ def a_matter(**changes: Any) -> Matter:
 def a_review(**changes: Any) -> Earlier:
     made: dict[str, Any] = {"id": "review", "cadre": CADRE, "type": "REVIEW", "state": "DECIDED"}
     made |= {"filed_on": date(2025, 4, 8), "decision_served_on": date(2025, 5, 6), "handlers": frozenset({"reviewer"})}
+    made |= {"original": "INCOMPETENT", "ended_on": date(2025, 5, 6)}
     return Earlier(**made | changes)
 
 
@@ -150,6 +151,51 @@ def test_an_appeal_is_filed_within_fifteen_days_after_the_review_was_served() ->
 
 def test_a_result_that_is_served_anew_may_be_reviewed_anew() -> None:
     assert filed(date(2025, 6, 3), "REVIEW", a_review(), served_on=date(2025, 6, 2)).review is None
+
+
+AMENDED = a_review(state="EXECUTED", amended_to="BASICALLY_COMPETENT", ended_on=date(2025, 5, 8))
+SERVED_ANEW = {"what": "BASICALLY_COMPETENT", "served_on": date(2025, 5, 12), "decided_on": date(2025, 5, 8)}
+
+
+def test_an_appeal_follows_an_amending_review_also_once_its_result_is_served() -> None:
+    case = filed(date(2025, 5, 21), "APPEAL", AMENDED, **SERVED_ANEW)
+    assert (case.review, case.original) == ("review", "BASICALLY_COMPETENT")
+    assert (case.service_on, case.file_until) == (date(2025, 5, 6), date(2025, 5, 21))
+    assert refused(lambda: filed(date(2025, 5, 22), "APPEAL", AMENDED, **SERVED_ANEW)).code == "OUT_OF_TIME"
+    # What was upheld and served once more, or is not carried out yet, likewise.
+    for review in (a_review(), a_review(amended_to="BASICALLY_COMPETENT")):
+        assert filed(date(2025, 5, 21), "APPEAL", review, served_on=date(2025, 5, 12)).review == "review"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        # Another grade, not that of the review; then the same one, decided anew after the review had ended.
+        {"what": "INCOMPETENT", "decided_on": date(2025, 5, 15)},
+        {"decided_on": date(2025, 5, 15)},
+        {"decided_on": date(2025, 5, 15), "served_on": None},
+    ],
+)
+def test_no_appeal_on_a_new_decision_follows_the_review_of_an_old_one(changes: dict[str, Any]) -> None:
+    day = date(2025, 5, 20)
+    anew = SERVED_ANEW | changes
+    assert refused(lambda: filed(day, "APPEAL", AMENDED, **anew)).code == "REVIEW_MISSING"
+    assert filed(day, "DIRECT_APPEAL", AMENDED, **anew).review is None
+
+
+def test_no_appeal_on_another_result_follows_a_review_that_upheld_the_former() -> None:
+    changed = {"what": "BASICALLY_COMPETENT", "served_on": date(2025, 5, 12)}
+    assert refused(lambda: filed(date(2025, 5, 20), "APPEAL", a_review(), **changed)).code == "REVIEW_MISSING"
+
+
+def test_one_appeal_alone_follows_a_review_and_the_last_review_counts() -> None:
+    appealed = a_review(id="first", type="APPEAL", state="ACCEPTED", filed_on=date(2025, 5, 9), review="review")
+    refusal = refused(lambda: filed(date(2025, 5, 20), "APPEAL", AMENDED, appealed, **SERVED_ANEW))
+    assert (refusal.code, refusal.figures) == ("DUPLICATE", {"earlier": ["APPEAL"]})
+    again = a_review(id="again", original="BASICALLY_COMPETENT", filed_on=date(2025, 5, 13), ended_on=date(2025, 5, 19))
+    assert filed(date(2025, 5, 20), "APPEAL", AMENDED, again, **SERVED_ANEW).review == "again"
+    unfinished = a_review(id="again", state="ACCEPTED", filed_on=date(2025, 5, 13))
+    assert refused(lambda: filed(date(2025, 5, 20), "APPEAL", AMENDED, unfinished, **SERVED_ANEW)).code == "DUPLICATE"
 
 
 @pytest.mark.parametrize("actor", ["committee", "reviewer"])

@@ -16,13 +16,14 @@ from assessment.domain.appeal import APPEAL, ENDED, AppealFacts, Decision, Earli
 from assessment.domain.grade import Grade, GradeStatus
 from assessment.domain.grade_effect import VOID
 from assessment.domain.quota import refuse_exceeding
-from assessment.persistence.models import AnnualRow, AppealRow, MatterRow, ServedRow
+from assessment.persistence.models import AnnualResultRow, AnnualRow, AppealRow, MatterRow, ServedRow
 from assessment.schemas.published import appeal_state
 from assessment.schemas.requests import AppealDecision, AppealFiling, AppealRejection
 from assessment.schemas.responses import AppealView
 from citybus.cases import Actor, Cases, Reach, Step
 from citybus.cases.perform import system_actor
 from citybus.cases.tables import case_steps
+from citybus.clock import ZONE
 from citybus.envelope import Event
 from citybus.errors import Invalid, Refusal
 from citybus.rulepack import Rules
@@ -96,6 +97,10 @@ def _facts(uow: UnitOfWork, rules: Rules, ref: str) -> AppealFacts:
                 filed_on=each.filed_on,
                 decision_served_on=_served_on(uow, APPEAL.subject(each), DECISION, each.cadre),
                 handlers=frozenset(handlers.get(each.id, ())),
+                original=each.original,
+                amended_to=each.amended_to,
+                ended_on=each.executed_on or each.decided_on,
+                review=each.review,
             )
             for each in found
         ],
@@ -145,8 +150,20 @@ def _annual(uow: UnitOfWork, ref: str) -> list[Matter]:
             what=row.grade,
             served_on=row.clock_from,
             deciders=frozenset(_actors(uow, [row.id], GRADING).get(row.id, ())),
+            decided_on=_graded_on(uow, row),
         )
     ]
+
+
+def _graded_on(uow: UnitOfWork, case: AnnualRow) -> date | None:
+    """Return the day on which the present grade was decided; later revisions that left it as it was do not count."""
+    row, graded_at = AnnualResultRow, None
+    revisions = select(row.grade, row.grade_status, row.recorded_at).where(row.annual_id == case.id)
+    for grade, status, recorded_at in uow.session.execute(revisions.order_by(row.revision.desc())):
+        if (grade, status) != (case.grade, case.grade_status):
+            break
+        graded_at = recorded_at
+    return None if graded_at is None else graded_at.astimezone(ZONE).date()
 
 
 def _move_annual(annuals: Cases, uow: UnitOfWork, case: AppealRow, action: str) -> None:

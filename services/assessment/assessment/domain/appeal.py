@@ -80,8 +80,9 @@ class Appeal(Protocol):
 class Matter:
     """What may be appealed against: a decision on a cadre, as far as it is known here.
 
-    `ref` is its subject; `decided` is false where nothing is decided yet, or no longer; `what` was decided on `scale`;
-    `served_on` starts the time to file (None: it has not begun); `deciders` took the decision.
+    `ref` is its subject; `decided` is false where nothing is decided yet, or no longer; `what` was decided on `scale`,
+    on `decided_on` (None: not known); `served_on` starts the time to file (None: it has not begun); `deciders` took the
+    decision.
     """
 
     ref: str
@@ -91,13 +92,16 @@ class Matter:
     what: str | None
     served_on: date | None
     deciders: frozenset[str]
+    decided_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
     """An appeal of a cadre on the same matter; `handlers` are the people who took a step of it.
 
-    `decision_served_on` is the day on which its decision was served, None where it was not yet.
+    `original` is what it was filed against, `amended_to` what its decision put in place of that; `ended_on` is the day of
+    the decision, or on which it was carried out. `decision_served_on` is the day on which the decision was served, None
+    where it was not yet. `review` is the review that an appeal follows.
     """
 
     id: str
@@ -107,6 +111,18 @@ class Earlier:
     filed_on: date
     decision_served_on: date | None
     handlers: frozenset[str]
+    original: str | None
+    amended_to: str | None = None
+    ended_on: date | None = None
+    review: str | None = None
+
+    def outdated(self, matter: Matter) -> bool:
+        """Say whether this one is done, and the matter was decided otherwise, or anew, since."""
+        if self.state not in DONE:
+            return False
+        if matter.what not in (self.original, self.amended_to or self.original):
+            return True
+        return matter.decided_on is not None and self.ended_on is not None and matter.decided_on > self.ended_on
 
 
 def _no_use() -> Use | None:
@@ -115,7 +131,7 @@ def _no_use() -> Use | None:
 
 @dataclass(frozen=True, slots=True)
 class AppealFacts:
-    """What was looked up for a step: the matter as it concerns each cadre, and the appeals that stand against it.
+    """What was looked up for a step: the matter as it concerns each cadre, and the appeals that stand against it, as filed.
 
     `quota` tells the use of the quota of excellent grades to which an annual assessment belongs, under its lock.
     """
@@ -131,8 +147,19 @@ class AppealFacts:
     def earlier(self, matter: Matter, but: str) -> list[Earlier]:
         """Return the appeals of the cadre against the matter as it was last served, without the one called `but`."""
         since = matter.served_on or date.min
-        own = [each for each in self.appeals if each.cadre == matter.cadre and each.id != but]
-        return [each for each in own if each.filed_on >= since]
+        return [each for each in self._own(matter, but) if each.filed_on >= since and not each.outdated(matter)]
+
+    def review(self, matter: Matter, but: str) -> Earlier | None:
+        """Return the last review of the decision as it stands, or that led to it, whenever that was served."""
+        done = (each for each in self._own(matter, but) if each.type == Type.REVIEW and each.state in DONE)
+        return next((each for each in reversed(list(done)) if not each.outdated(matter)), None)
+
+    def following(self, review: Earlier, but: str) -> list[Earlier]:
+        """Return the appeals that follow a review, without the one called `but`."""
+        return [each for each in self.appeals if each.review == review.id and each.id != but]
+
+    def _own(self, matter: Matter, but: str) -> list[Earlier]:
+        return [each for each in self.appeals if each.cadre == matter.cadre and each.id != but]
 
 
 class AppealMachine(StateMachine):
@@ -237,30 +264,32 @@ def _refuse_not_appealable(step: Step, matter: Matter) -> None:
 
 
 def _place(step: Step, matter: Matter) -> Earlier | None:
-    """Return the review that the appeal follows; refuse a second one of a kind, and what comes out of turn."""
+    """Return the review that the appeal follows; refuse a second one of a kind, and what comes out of turn.
+
+    An appeal follows a review whatever that came to, also where what it came to has been served meanwhile (公务员法
+    article 95).
+    """
     case: Appeal = step.case
     facts: AppealFacts = step.facts
-    earlier = facts.earlier(matter, case.id)
-    after_review = case.type == Type.APPEAL
-    if earlier and (
-        not after_review or len(earlier) > 1 or earlier[0].type != Type.REVIEW or earlier[0].state not in DONE
-    ):
+    review = facts.review(matter, case.id) if case.type == Type.APPEAL else None
+    others = [each for each in facts.earlier(matter, case.id) if each is not review]
+    if review is not None:
+        others += [each for each in facts.following(review, case.id) if each not in others]
+    if others:
         raise Refusal(
             "DUPLICATE",
             zh="对该事项已提出过复核或申诉。",
             en="There is a review or an appeal on this matter already.",
             status=409,
-            earlier=[each.type for each in earlier],
+            earlier=[each.type for each in others],
         )
-    if not after_review:
-        return None
-    if not earlier:
+    if review is None and case.type == Type.APPEAL:
         raise Refusal(
             "REVIEW_MISSING",
-            zh="尚未经过复核；可以直接申诉（DIRECT_APPEAL）。",
-            en="There was no review; appeal directly (DIRECT_APPEAL).",
+            zh="该处理尚未经过复核；可以直接申诉（DIRECT_APPEAL）。",
+            en="There was no review of this decision; appeal directly (DIRECT_APPEAL).",
         )
-    return earlier[0]
+    return review
 
 
 _FILING: Final[Mapping[Type, str]] = MappingProxyType(

@@ -69,7 +69,7 @@ PROBLEMS: Final = (
     Kind("REASON_MISSING", 422, "请说明理由。", "A reason is wanted."),
     Kind("RETURN_GIVEN", 422, "有成员提出退回。", "A member returns the list."),
     Kind("RETURN_MISSING", 422, "没有成员提出退回。", "No member returns the list."),
-    Kind("REVIEW_MISSING", 422, "尚未经过复核。", "There was no review."),
+    Kind("REVIEW_MISSING", 422, "该处理尚未经过复核。", "There was no review of this decision."),
     Kind("ROUND_LIMIT", 422, "会审轮次已满,由市委决定。", "No more rounds of review; the committee decides."),
     Kind("ROUND_OPEN", 422, "会审轮次未满。", "There are rounds of review left."),
     Kind("ROUTINE_MISSING", 422, "平时考核不全。", "Routine grades are missing."),
