@@ -9,12 +9,10 @@ from typing import Any
 from dandang.slice import cast
 from dandang.slice.cast import Person
 from tests.e2e.conftest import City
-from tests.e2e.people import COMMITTEE, SUPERVISE, People
+from tests.e2e.people import COMMITTEE, EDU, SUPERVISE, TRAINER, People
 from tests.support.recall import PHASES, SELF_CRITICISM
 
 UNIT = "黄石市委统战部"
-EDU = Person("org-edu", "干部教育", "Organisation: training", ("ORG.edu",), everywhere=True)
-TRAINER = Person("school-trainer", "党校教员", "Trainer", ("TRAINER",), everywhere=True)
 HEAD = Person("head-recalled", "主要负责人", "Head of the unit", ("UNITHEAD",), cast.unit_code(UNIT))
 EVENTS = [
     *("proposed", "notified", "approved", "enrolled", "training-started"),
@@ -47,17 +45,7 @@ def proposed(people: People, c1: Person) -> str:
 
 def trained(people: People, c1: Person, path: str) -> None:
     """Have the cadre pass the class of 8 to 14 April."""
-    group = people.post(
-        EDU,
-        "supervision",
-        "/training-classes",
-        title="第一期",
-        place="市委党校",
-        starts="2024-04-08",
-        capacity=30,
-        trainers=[TRAINER.subject],
-    )["id"]
-    people.take(EDU, "supervision", f"/training-classes/{group}", "open")
+    group = people.open_class("第一期", "2024-04-08")
     people.take(EDU, "supervision", path, "enrol", **{"class": group})
     people.at("2024-04-14T10:00")
     people.until(lambda: people.get(TRAINER, "supervision", path)["state"] == "IN_TRAINING", "the class begins")

@@ -10,7 +10,7 @@ from docx import Document
 from dandang.slice import cast
 from dandang.slice.cast import Person
 from tests.e2e.conftest import City
-from tests.e2e.people import COLLEAGUE, COMMITTEE, DISCIPLINE, MEDIA, SUPERVISE, People
+from tests.e2e.people import COMMITTEE, MEDIA, SUPERVISE, People
 
 UNIT = "黄石市科学技术协会"
 CHANNELS = ["NEWSPAPER", "TV", "WECHAT"]
@@ -47,29 +47,21 @@ def prove(people: People, bulletin: str, action: str, state: str) -> None:
 
 def publish(people: People, finding: str) -> str:
     """Publish a bulletin that names the lead, with three offices' approval, on 6 May on three channels."""
-    bulletin = people.post(
-        SUPERVISE,
-        "supervision",
-        "/bulletins",
-        findings=[finding],
+    bulletin = people.approved_bulletin(
+        finding,
         named=True,
         channels=CHANNELS,
         title=TITLE,
         text=TEXT,
         unnamed_title=UNNAMED_TITLE,
         unnamed_text=UNNAMED_TEXT,
-        legal_basis="中华人民共和国政府信息公开条例",
-    )["id"]
+    )
     path = f"/bulletins/{bulletin}"
-    people.take(SUPERVISE, "supervision", path, "submit")
-    people.take(DISCIPLINE, "supervision", path, "approve-discipline")
-    people.take(COLLEAGUE, "supervision", path, "approve-organisation")
-    people.take(MEDIA, "supervision", path, "approve-media")
     people.take(SUPERVISE, "supervision", path, "schedule", publish_at="2024-05-06T08:30:00+08:00")
     people.at("2024-05-06T09:00")
     prove(people, bulletin, "confirm", "POSTED")
     people.until(lambda: people.get(MEDIA, "supervision", path)["state"] == "PUBLISHED", "the bulletin is published")
-    return str(bulletin)
+    return bulletin
 
 
 def recall(people: People, lead: Person, finding: str) -> str:
