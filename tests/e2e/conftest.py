@@ -21,7 +21,11 @@ from dandang.local.state import PROJECT, RunFolder
 from tests.support.folders import scratch_folder
 
 _BEFORE_ANY_MOVE = "test_slice.py"
-_INTO_NEXT_YEAR = "test_scenario_01_full_recall_restored.py"
+_INTO_NEXT_YEAR = (
+    "test_scenario_01_full_recall_restored.py",
+    "test_scenario_24_quota.py",
+    "test_scenario_26_appeal.py",
+)
 _ALL_THAT_WAS_TOLD = "test_replay.py"
 _OF_A_CITY = ("CITY_", *(f"{service.upper()}_" for service in SERVICES))
 
@@ -121,7 +125,7 @@ def running_city() -> Iterator[City]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Look at the slice first, then play the scenarios, each of which sets the clock to its own days.
 
-    After them comes the one that goes into the next year: what the others ask for, as a subscription, ends with the year.
+    After them come those that go into the next year: what the others ask for, as a subscription, ends with the year.
     Last of all, what was told by then is replayed.
     """
     places = [place for place, item in enumerate(items) if item.path.parent == Path(__file__).parent]
@@ -129,7 +133,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         (items[place] for place in places),
         key=lambda item: (
             item.path.name == _ALL_THAT_WAS_TOLD,
-            item.path.name == _INTO_NEXT_YEAR,
+            item.path.name in _INTO_NEXT_YEAR,
             item.path.name != _BEFORE_ANY_MOVE,
         ),
     )

@@ -1,6 +1,7 @@
 """How the people of a scenario act on a running city: through its HTTP APIs, on the days that the scenario gives."""
 
 import json
+import mimetypes
 from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import uuid4
@@ -38,7 +39,7 @@ class People:
         return Person(subject, known.name, subject, ("CADRE",), code, cadre)
 
     def token(self, who: Person) -> str:
-        units = None if who.everywhere else ()
+        units = None if who.everywhere else who.units
         return self.city.token(who.subject, who.roles, units=units, unit=who.unit, person=who.cadre)
 
     def get(self, who: Person, service: str, path: str) -> Any:
@@ -77,13 +78,13 @@ class People:
                 break
         return answer
 
-    def upload(self, who: Person, service: str, path: str, content: bytes, media_type: str = "application/pdf") -> str:
-        """Store a file and return its SHA-256 sum."""
+    def upload(self, who: Person, service: str, path: str, content: bytes, name: str = "材料.pdf") -> Any:
+        """Store a file; return what is said of it, as its SHA-256 sum."""
         headers = {"Idempotency-Key": str(uuid4())}
-        file = ("材料.pdf", content, media_type)
+        file = (name, content, mimetypes.guess_type(name)[0])
         answer = self.city.request("POST", service, path, self.token(who), headers, files={"file": file})
         assert answer.ok, f"{path}: {answer.text}"
-        return str(answer.json()["sha256"])
+        return answer.json()
 
     def at(self, instant: str, *, back: bool = False, wait: bool = False) -> None:
         """Set the city's clock."""
@@ -114,7 +115,7 @@ class People:
         `who` is held responsible in the lead, `direct`, if there is one, in direct charge.
         """
         responsible = {"LEAD": who} | ({"DIRECT": direct} if direct else {})
-        digest = self.upload(cast.INSPECTOR, "supervision", "/evidence", f"%PDF-1.7 {facts}".encode())
+        digest = self.upload(cast.INSPECTOR, "supervision", "/evidence", f"%PDF-1.7 {facts}".encode())["sha256"]
         form: dict[str, Any] = {
             "source": "AUDIT",
             "unit": who.unit,
@@ -192,7 +193,7 @@ class People:
 
     def drafted(self, lead: Person, finding: str, **changes: Any) -> str:
         """Have the lead write an application for tolerance of a finding; return the case's id."""
-        digest = self.upload(lead, "incentive", "/evidence", f"%PDF-1.7 minutes about {finding}".encode())
+        digest = self.upload(lead, "incentive", "/evidence", f"%PDF-1.7 minutes about {finding}".encode())["sha256"]
         form = {
             "applicant": "CADRE",
             "circumstance": 2,

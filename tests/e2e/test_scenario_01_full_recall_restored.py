@@ -8,6 +8,7 @@ from typing import Any
 
 from dandang.slice import cast
 from dandang.slice.cast import Person
+from tests.e2e.annuals import evaluated
 from tests.e2e.conftest import City
 from tests.e2e.people import COMMITTEE, EDU, SUPERVISE, TRAINER, People
 from tests.support.recall import PHASES, SELF_CRITICISM
@@ -22,7 +23,6 @@ EVENTS = [
 CAP = [("CAP", "RECALL", "BASICALLY_COMPETENT")]
 RECENT = ("RECALL_RECENT", "2025-01-29")
 BELOW = ("LAST_YEAR_BELOW_COMPETENT", "2026-01-01")
-EVIDENCE = ["a" * 64]
 
 
 def proposed(people: People, c1: Person) -> str:
@@ -72,26 +72,9 @@ def observed(people: People, path: str) -> Any:
 
 def graded(people: People, c1: Person) -> str:
     """Have the year 2024 of the cadre assessed, with 92.4 points; return the case's id once its grade is final."""
-    about = {"subject_kind": "CADRE", "cadre": c1.cadre, "year": 2024}
-    scheme = people.post(cast.RECORDS, "assessment", "/schemes", year=2024, target_kind="CADRE")["id"]
-    people.take(cast.RECORDS, "assessment", f"/schemes/{scheme}", "publish")
-    annual = str(people.post(cast.RECORDS, "assessment", "/annuals", **about)["id"])
-    path = f"/annuals/{annual}"
-    people.take(c1, "assessment", path, "self-report", text="述职(虚构)。")
-    for quarter in (1, 2, 3, 4):
-        form = {"cadre": c1.cadre, "year": 2024, "quarter": quarter, "grade": "GOOD", "basis": ["TALK"]}
-        people.post(cast.RECORDS, "assessment", "/routine-grades", **form, evidence=EVIDENCE)
-    interviewers = [people.member(unit, 1, f"interviewer-{unit}").cadre for unit in cast.PANEL_UNITS[:2]]
-    for day in ("2024-12-23", "2024-12-24"):
-        form = {**about, "held_on": day, "interviewers": interviewers, "summary": "谈话(虚构)。"}
-        people.post(cast.RECORDS, "assessment", "/talks", **form, evidence=EVIDENCE)
-    classes = [{"name": "A", "expected": 10, "counts": {"EXCELLENT": 10}}]
-    ballot = people.post(
-        cast.RECORDS, "assessment", "/ballots", **about, held_on="2024-12-25", classes=classes, evidence=EVIDENCE
-    )["id"]
     # 40 % and 20 % of these, 20 % of the ballot's 100, 20 % of the quarters' 95, less 2 points for the finding.
-    scores = {"ACHIEVEMENT": "90", "LEADER": "97"}
-    people.take(cast.RECORDS, "assessment", path, "evaluate", ballot=ballot, scores=scores)
+    annual = evaluated(people, c1, {"ACHIEVEMENT": "90", "LEADER": "97"})
+    path = f"/annuals/{annual}"
 
     people.at("2025-01-06T09:00")
     people.take(cast.RECORDS, "assessment", path, "verify")

@@ -40,7 +40,7 @@ def prove(people: People, bulletin: str, action: str, state: str) -> None:
 
     people.until(given, f"newspaper and television are given the text to {action}")
     for channel in ("NEWSPAPER", "TV"):
-        proof = people.upload(MEDIA, "notification", "/proofs", f"%PDF-1.7 {action} {channel}".encode())
+        proof = people.upload(MEDIA, "notification", "/proofs", f"%PDF-1.7 {action} {channel}".encode())["sha256"]
         path = f"/publications/{publications(people, bulletin)[channel]['id']}"
         people.take(MEDIA, "notification", path, action, proof_sha256=proof, external_id=f"{action}-{channel}")
 
