@@ -18,7 +18,7 @@ from citybus.deadlines import fire_due
 from citybus.envelope import Event
 from citybus.errors import Refusal
 from citybus.unit_of_work import Context, UnitOfWork, Units
-from tests.support.permits import PERMIT, Base, Permit, permits
+from tests.support.permits import PERMIT, Base, Permit, permits, within_limit
 from tests.support.postgres import ServiceDatabase
 
 START = datetime(2024, 3, 4, 9, tzinfo=ZONE)
@@ -203,6 +203,22 @@ def test_who_confirmed_may_confirm_something_else_instead(units: Units, cases: C
     assert refused(units, cases, case, "approve", OTHER, form={"grade": "B"}).code == "APPROVAL_DIFFERS"
     second, _ = taken(units, cases, case, "approve", OTHER, {"grade": "A"})
     assert second.state == "APPROVED"
+
+
+def test_who_confirms_first_is_told_what_is_wrong_and_changes_nothing(units: Units, tmp_path: Any) -> None:
+    def set_amount(step: Step) -> None:
+        step.case.amount = step.form["amount"]
+        step.case.remarks.append("set")
+        within_limit(step)
+
+    cases = permits(tmp_path, case_type=changed(PERMIT, "approve", effect=set_amount))
+    case = opened(units, cases, amount=1)
+    taken(units, cases, case, "submit", CLERK)
+    assert refused(units, cases, case, "approve", BOARD, form={"amount": 101}).code == "TOO_MUCH"
+    first, _ = taken(units, cases, case, "approve", BOARD, {"amount": 50})
+    assert (first.state, first.amount, first.remarks) == ("SUBMITTED", 1, [])
+    second, _ = taken(units, cases, case, "approve", OTHER, {"amount": 50})
+    assert (second.state, second.amount) == ("APPROVED", 50)
 
 
 def test_another_step_makes_a_confirmation_void(units: Units, cases: Cases) -> None:

@@ -332,6 +332,15 @@ class Cases:
             )
         return approvals
 
+    def _rehearse(self, session: Session, step: Step, action: Action) -> None:
+        """Raise what the step would, and keep nothing of it: what is wrong with a form is told to who confirms first."""
+        with session.no_autoflush:
+            concerned = self.scope(step.case)
+            if action.effect:
+                action.effect(step)
+            self._refuse_new_scope(step, action, concerned)
+            session.expire(step.case)
+
     def _seen_by_enough(self, uow: UnitOfWork, step: Step, action: Action) -> bool:
         """Record this actor's consent; say whether with it enough people have consented to the same content.
 
@@ -355,6 +364,7 @@ class Cases:
             )
         if len(approvals) + 1 >= action.eyes:
             return True
+        self._rehearse(session, step, action)
         case.version += 1
         case.changed_at = step.at
         session.execute(
