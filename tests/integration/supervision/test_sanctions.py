@@ -186,8 +186,8 @@ def test_a_review_makes_a_sanction_lighter_and_keeps_what_it_was(city: City, per
     heavier = change | {"kind": "SERIOUS_DEMERIT"}
     lighter, other = change | {"kind": "WARNING"}, change | {"kind": "WARNING", "decision_no": "另一文号"}
     # Whoever comes first is told, and has confirmed nothing by it.
-    for officer in (SECOND_DISC, THIRD_DISC):
-        assert refusal(city, sanctions, case, "modify", officer, heavier) == "NO_REFORMATIO_IN_PEIUS"
+    for who in (SECOND_DISC, THIRD_DISC):
+        assert refusal(city, sanctions, case, "modify", who, heavier) == "NO_REFORMATIO_IN_PEIUS"
     city.take(sanctions, case, "modify", SECOND_DISC, lighter)
     assert refusal(city, sanctions, case, "modify", THIRD_DISC, other) == "APPROVAL_DIFFERS"
 
