@@ -1,12 +1,9 @@
 """Scenario 17 across the services: who is sanctioned is stopped at the gate; an admonition of the day before stops the decision."""
 
-from typing import Any
-from uuid import uuid4
-
 from dandang.slice import cast
 from dandang.slice.cast import Person
 from tests.e2e.conftest import City
-from tests.e2e.people import CADRES, COLLEAGUE_OF_DISCIPLINE, COMMITTEE, DISCIPLINE, People
+from tests.e2e.people import CADRES, COMMITTEE, DISCIPLINE, People
 
 UNIT = "黄石市公路事业发展中心"
 BARRED, LATER, CLEAN = 5, 1, 2
@@ -17,23 +14,11 @@ CAUSE = "苗头性问题,予以诫勉(虚构,情形十七)。"
 
 def sanctioned(people: People, who: Person) -> None:
     """Have a demerit of today entered by one, confirmed by another, and served."""
-    made = people.post(
-        DISCIPLINE,
-        "supervision",
-        "/sanctions",
-        cadre=who.cadre,
-        regime="GOV",
-        kind="DEMERIT",
-        organ="DISC",
-        decision_no="黄政务〔2024〕17号(虚构)",
-        legal_basis="公职人员政务处分法",
-        conduct_on="2024-04-08",
-        decided_on="2024-06-03",
-    )["id"]
-    path = f"/sanctions/{made}"
-    people.take(COLLEAGUE_OF_DISCIPLINE, "supervision", path, "confirm")
+    made = people.sanctioned(who, "DEMERIT", "2024-06-03")["id"]
     people.sign(who, f"sanction/{made}", "SANCTION_NOTICE")
-    people.until(lambda: people.get(DISCIPLINE, "supervision", path)["state"] == "IN_EFFECT", "it has effect")
+    people.until(
+        lambda: people.get(DISCIPLINE, "supervision", f"/sanctions/{made}")["state"] == "IN_EFFECT", "it has effect"
+    )
 
 
 def opened(people: People) -> str:
@@ -65,16 +50,6 @@ def nominated(people: People, batch: str, place: int, who: Person, position: str
     return f"/candidates/{made}"
 
 
-def refused(people: People, who: Person, path: str, action: str, **body: Any) -> Any:
-    """Return the problem with which a step is refused."""
-    token = people.token(who)
-    version = people.city.request("GET", "incentive", path, token).headers["ETag"]
-    headers = {"Idempotency-Key": str(uuid4()), "If-Match": version}
-    answer = people.city.request("POST", "incentive", f"{path}/{action}", token, headers, json=body)
-    assert answer.status_code == 422, answer.text
-    return answer.json()
-
-
 def told(people: People, path: str) -> list[str]:
     """Return the steps that were published of a batch or a candidate."""
     kind = {"batches": "batch", "candidates": "candidate"}[path.split("/")[1]]
@@ -97,7 +72,7 @@ def test_scenario_17_refused_from_batch(city: City) -> None:
     found = people.get(CADRES, "incentive", stopped)
     assert (found["state"], found["verdict"]) == ("CHECKED", "BLOCKED")
     assert [(each["code"], each["until"]) for each in found["reasons"]] == [("EFFECT_PERIOD_ACTIVE", "2025-06-03")]
-    assert refused(people, CADRES, stopped, "shortlist")["code"] == "GATE_BLOCKED"
+    assert people.refused(CADRES, "incentive", stopped, "shortlist")["code"] == "GATE_BLOCKED"
     assert told(people, stopped) == ["candidate-blocked"]
 
     first, second = (
@@ -118,14 +93,14 @@ def test_scenario_17_refused_from_batch(city: City) -> None:
         lambda: people.gate(later, "2024-06-19", "TRANSFER") == [("EFFECT_PERIOD_ACTIVE", "2024-12-18")],
         "the admonition bars",
     )
-    problem = refused(people, COMMITTEE, batch, "decide", reason=REASON)
+    problem = people.refused(COMMITTEE, "incentive", batch, "decide", reason=REASON)
     assert (problem["code"], problem["figures"]["candidates"]) == ("GATE_BLOCKED", [first.rpartition("/")[2]])
     assert people.get(CADRES, "incentive", batch)["state"] == "SELECTING"
     assert people.get(CADRES, "incentive", first)["state"] == "CHECKED"
     assert told(people, first) == ["candidate-blocked"]
 
     # The committee drops them, and the rest is made public anew.
-    assert refused(people, CADRES, batch, "publicize")["code"] == "DROP_UNCONFIRMED"
+    assert people.refused(CADRES, "incentive", batch, "publicize")["code"] == "DROP_UNCONFIRMED"
     people.take(COMMITTEE, "incentive", first, "drop", reason="影响期(虚构)")
     people.take(CADRES, "incentive", batch, "publicize")
     assert people.get(CADRES, "incentive", batch)["publicity_until"] == "2024-06-26"

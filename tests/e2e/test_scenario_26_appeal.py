@@ -1,6 +1,7 @@
 """Scenario 26 across the services: a grade of 不称职 is served, reviewed, appealed against, and made lighter, never heavier."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from dandang.slice import cast
 from dandang.slice.cast import Person
@@ -16,7 +17,7 @@ def _officer(subject: str, *roles: str) -> Person:
 
 
 REVIEWER, SECOND = _officer("appeals-1", "ORG.appeal"), _officer("appeals-2", "ORG.appeal")
-APPROVER = Person(COMMITTEE.subject, *("部务会", "Committee"), ("COMM", "ORG.appeal"), everywhere=True)
+APPROVER = replace(COMMITTEE, roles=("COMM", "ORG.appeal"))
 FAIR, FAIR_TOO = _officer("fair-1", "FAIRCOMM"), _officer("fair-2", "FAIRCOMM")
 
 

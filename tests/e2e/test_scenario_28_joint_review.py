@@ -1,5 +1,6 @@
 """Scenario 28 across the services: a duty list goes through three rounds of joint review, is locked, and amended twice."""
 
+from dataclasses import replace
 from typing import Any
 
 from dandang.slice import cast
@@ -15,13 +16,8 @@ HEAD = Person("head-of-lists", "主要负责人", "Head of the unit", ("UNITHEAD
 
 def reviewers(people: People) -> dict[str, Person]:
     """Return who reviews for each office."""
-    found = {}
-    for capacity, unit in OFFICES.items():
-        member = people.member(unit, 2, f"reviewer-{capacity}")
-        found[capacity] = Person(
-            member.subject, *("会审", "Joint review"), ("REVIEWER",), member.unit, member.cadre, True
-        )
-    return found
+    members = {capacity: people.member(unit, 2, f"reviewer-{capacity}") for capacity, unit in OFFICES.items()}
+    return {capacity: replace(member, roles=("REVIEWER",), everywhere=True) for capacity, member in members.items()}
 
 
 def review(people: People, path: str, action: str, returned_by: str | None = None) -> None:

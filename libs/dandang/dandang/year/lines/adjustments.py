@@ -185,14 +185,12 @@ def outvoted(stage: Stage, name: str, who: Member, grounds: list[Case]) -> Days:
     adjustment = yield from recommended(line, who, fate, SPRING, grounds)
     yield at(SPRING.decided)
     few = {"decision_no": NUMBER, "members": 9, "present": 5, "in_favour": 5, "reason": REASON}
-    line.take(people.COMMITTEE, adjustment, "decide", **few)
-    line.refused("ATTENDANCE", lambda: line.take(people.COMMITTEE_SECOND, adjustment, "decide", **few))
+    line.refused("ATTENDANCE", lambda: line.take(people.COMMITTEE, adjustment, "decide", **few))
     line.take(people.COMMITTEE, adjustment, "send_back", reason="到会人数不足,另行研究(虚构)")
     recommend(line, adjustment, fate)
     yield at(SPRING.executed)
     against = few | {"present": 9, "in_favour": 4}
-    line.take(people.COMMITTEE, adjustment, "decide", **against)
-    line.refused("MAJORITY_MISSING", lambda: line.take(people.COMMITTEE_SECOND, adjustment, "decide", **against))
+    line.refused("MAJORITY_MISSING", lambda: line.take(people.COMMITTEE, adjustment, "decide", **against))
     line.take(people.COMMITTEE, adjustment, "dismiss", reason="表决未过半数,不予调整(虚构)")
     line.tell(
         "调整未获通过:一次到会不足,一次未过半数",

@@ -185,8 +185,7 @@ def watched(stage: Stage, name: str, who: Member) -> Days:
     sanction = recorded(line, who, "PARTY", "PROBATION", FIRST_DAY, months=12)
     yield at(REVIEWED)
     early = {"restored_on": REVIEWED.isoformat()}
-    line.take(people.DISCIPLINE, sanction, "restore_rights", **early)
-    line.refused("WATCH_RUNNING", lambda: line.take(people.DISCIPLINE_SECOND, sanction, "restore_rights", **early))
+    line.refused("WATCH_RUNNING", lambda: line.take(people.DISCIPLINE, sanction, "restore_rights", **early))
     yield at(YEAR_ON)
     by_two(line, "PARTY", sanction, "restore_rights", restored_on=YEAR_ON.isoformat())
     line.reaches(people.SUPERVISE, sanction, "POST_WATCH")
@@ -202,8 +201,7 @@ def modified(stage: Stage, name: str, who: Member) -> Days:
     yield at(REVIEWED)
     review = {"cause": "REVIEW", "decision_no": "黄GOV〔2024〕0708号(虚构)", "reason": REASON}
     heavier = review | {"kind": "DOWNGRADE"}
-    line.take(people.DISCIPLINE, sanction, "modify", **heavier)
-    line.refused("NO_REFORMATIO_IN_PEIUS", lambda: line.take(people.DISCIPLINE_SECOND, sanction, "modify", **heavier))
+    line.refused("NO_REFORMATIO_IN_PEIUS", lambda: line.take(people.DISCIPLINE, sanction, "modify", **heavier))
     by_two(line, "GOV", sanction, "modify", **review, kind="DEMERIT")
     line.reaches(people.SUPERVISE, sanction, "MODIFIED")
     ends(line, sanction, date(2025, 3, 4))

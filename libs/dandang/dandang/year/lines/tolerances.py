@@ -302,7 +302,7 @@ def overdue(stage: Stage, name: str, hearing: Hearing) -> Days:
 
 
 def mistimed(stage: Stage, name: str, hearing: Hearing) -> Days:
-    """Scenario 7: asked for before anybody is held accountable, and again when the time for it is long over."""
+    """Scenario 7: asked for before anybody is held accountable, then drafted, and filed when the time for it is long over."""
     line, who = Line(stage, name), hearing.who
     yield at(SPRING.noticed)
     finding = line.open(
@@ -327,8 +327,8 @@ def mistimed(stage: Stage, name: str, hearing: Hearing) -> Days:
     line.take(who.who, finding, "plea", text=findings.PLEA)
     for officer in (cast.FIRST, cast.SECOND):
         line.take(officer, finding, "verify", reason=findings.REASON)
-    yield at(date(2024, 4, 15))
     case = drafted(line, hearing, finding)
+    yield at(date(2024, 4, 15))
     line.refused("STAGE_TOO_LATE", lambda: line.take(who.who, case, "file"))
     line.take(who.who, case, "discard")
     line.tell(
