@@ -57,6 +57,11 @@ class PastStep(Schema):
     at = fields.AwareDateTime(required=True)
     reason = fields.String(required=True, allow_none=True)
     rule_packs = fields.List(fields.String(), required=True)
+    event_cause = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "起因事件 id of the event because of which the system took it"},
+    )
 
 
 class History(Schema):

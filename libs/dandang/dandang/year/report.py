@@ -4,10 +4,11 @@ All of it is made of what the services know; nothing of it is remembered by the 
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from operator import itemgetter
 from typing import Any, Final
 
 from rich.console import Console
@@ -41,6 +42,10 @@ QUOTAS: Final[Mapping[str, tuple[str, str]]] = {
     "CADRE": ("领导干部", "leading cadres"),
     "CIVIL_SERVANT": ("其他公务员", "civil servants"),
 }
+
+
+Place = tuple[datetime, str]
+"""Where a step stands in a timeline: its instant, and an id that is not younger than it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +118,7 @@ class Report:
             if all(each.id != annual for each, _ in cases):
                 cases.append((case, people.ASSESS))
         entries = [entry for case, reader in cases for entry in self._entries(case, reader)]
-        ordered = tuple(sorted(entries, key=lambda entry: entry.at))
+        ordered = tuple(entry for _, entry in sorted(entries, key=itemgetter(0)))
         graded = next((self._grade(case) for case, _ in cases if case.collection == "annuals"), None)
         called = label(whom) if whom else unit
         return Told(protagonist.name, protagonist.zh, protagonist.en, called, ordered, graded)
@@ -144,15 +149,15 @@ class Report:
         ids = [content.get("cadre"), content.get("owner"), *(each["cadre"] for each in content.get("responsible", ()))]
         return next((self.members[each] for each in ids if each in self.members), None)
 
-    def _entries(self, case: Case, reader: Person) -> Iterator[Entry]:
+    def _entries(self, case: Case, reader: Person) -> Iterator[tuple[Place, Entry]]:
         case_type = _case_type(case.service, case.collection)
         steps = patiently(lambda: self.api.get(reader, case.service, f"{case.path}/history")).content["items"]
-        for step in steps:
+        for place, step in placed(case.id, steps):
             action = case_type.create if step["action"] == "create" else case_type.actions[step["action"]]
             # Where two people are needed, the first one's step changes nothing yet, and is not told to anybody.
             transition = (step["from_state"], step["action"], step["to_state"])
             moved = step["action"] == "create" or transition in case_type.transitions
-            yield Entry(
+            entry = Entry(
                 at=datetime.fromisoformat(step["at"]).astimezone(ZONE).isoformat(),
                 who=self._name(step["actor"]),
                 zh=action.zh,
@@ -162,6 +167,7 @@ class Report:
                 event=action.event if moved else None,
                 rule_packs=tuple(step["rule_packs"]),
             )
+            yield place, entry
 
     def _name(self, subject: str) -> str:
         if subject.startswith(SYSTEM):
@@ -186,6 +192,18 @@ class Outcome:
     stories: Sequence[Told]
     pools: Sequence[Pool]
     departments: Mapping[str, Mapping[str, Any]]
+
+
+def placed(case: str, steps: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Place, Mapping[str, Any]]]:
+    """Yield the steps of a case, oldest first, each with its place among those of other cases.
+
+    Much happens at one instant of the domain's clock, causes and effects. Ids tell when they were made (UUIDv7): a step was
+    taken after its case was opened, after the event that caused it, and after the steps before it.
+    """
+    after = case
+    for step in steps:
+        after = max(after, step["event_cause"] or "")
+        yield (datetime.fromisoformat(step["at"]), after), step
 
 
 def label(member: Member) -> str:
