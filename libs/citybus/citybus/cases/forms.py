@@ -49,6 +49,9 @@ class PastStep(Schema):
     """One step that was taken on a case."""
 
     version = fields.Integer(required=True)
+    number = fields.Integer(
+        required=True, metadata={"description": "顺序号 its order among the steps of all cases of the service"}
+    )
     action = fields.String(required=True)
     from_state = fields.String(required=True, allow_none=True)
     to_state = fields.String(required=True)

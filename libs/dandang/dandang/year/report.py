@@ -44,8 +44,8 @@ QUOTAS: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
-Place = tuple[datetime, str]
-"""Where a step stands in a timeline: its instant, and an id that is not younger than it."""
+Step = tuple[Case, Mapping[str, Any]]
+"""A step of a case, as the history of the case has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +117,8 @@ class Report:
             case = Case("assessment", "annuals", annual)
             if all(each.id != annual for each, _ in cases):
                 cases.append((case, people.ASSESS))
-        entries = [entry for case, reader in cases for entry in self._entries(case, reader)]
-        ordered = tuple(entry for _, entry in sorted(entries, key=itemgetter(0)))
+        steps = [step for case, reader in cases for step in self._steps(case, reader)]
+        ordered = tuple(self._entry(case, step) for case, step in in_order(steps))
         graded = next((self._grade(case) for case, _ in cases if case.collection == "annuals"), None)
         called = label(whom) if whom else unit
         return Told(protagonist.name, protagonist.zh, protagonist.en, called, ordered, graded)
@@ -149,25 +149,26 @@ class Report:
         ids = [content.get("cadre"), content.get("owner"), *(each["cadre"] for each in content.get("responsible", ()))]
         return next((self.members[each] for each in ids if each in self.members), None)
 
-    def _entries(self, case: Case, reader: Person) -> Iterator[tuple[Place, Entry]]:
+    def _steps(self, case: Case, reader: Person) -> list[Step]:
+        found = patiently(lambda: self.api.get(reader, case.service, f"{case.path}/history")).content["items"]
+        return [(case, step) for step in found]
+
+    def _entry(self, case: Case, step: Mapping[str, Any]) -> Entry:
         case_type = _case_type(case.service, case.collection)
-        steps = patiently(lambda: self.api.get(reader, case.service, f"{case.path}/history")).content["items"]
-        for place, step in placed(case.id, steps):
-            action = case_type.create if step["action"] == "create" else case_type.actions[step["action"]]
-            # Where two people are needed, the first one's step changes nothing yet, and is not told to anybody.
-            transition = (step["from_state"], step["action"], step["to_state"])
-            moved = step["action"] == "create" or transition in case_type.transitions
-            entry = Entry(
-                at=datetime.fromisoformat(step["at"]).astimezone(ZONE).isoformat(),
-                who=self._name(step["actor"]),
-                zh=action.zh,
-                en=action.en,
-                case=case_type.zh,
-                state=case_type.states[step["to_state"]][0] if moved else "",
-                event=action.event if moved else None,
-                rule_packs=tuple(step["rule_packs"]),
-            )
-            yield place, entry
+        action = case_type.create if step["action"] == "create" else case_type.actions[step["action"]]
+        # Where two people are needed, the first one's step changes nothing yet, and is not told to anybody.
+        transition = (step["from_state"], step["action"], step["to_state"])
+        moved = step["action"] == "create" or transition in case_type.transitions
+        return Entry(
+            at=datetime.fromisoformat(step["at"]).astimezone(ZONE).isoformat(),
+            who=self._name(step["actor"]),
+            zh=action.zh,
+            en=action.en,
+            case=case_type.zh,
+            state=case_type.states[step["to_state"]][0] if moved else "",
+            event=action.event if moved else None,
+            rule_packs=tuple(step["rule_packs"]),
+        )
 
     def _name(self, subject: str) -> str:
         if subject.startswith(SYSTEM):
@@ -194,16 +195,19 @@ class Outcome:
     departments: Mapping[str, Mapping[str, Any]]
 
 
-def placed(case: str, steps: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Place, Mapping[str, Any]]]:
-    """Yield the steps of a case, oldest first, each with its place among those of other cases.
+def in_order(steps: Iterable[Step]) -> list[Step]:
+    """Return the steps of several cases of several services, causes before effects.
 
-    Much happens at one instant of the domain's clock, causes and effects. Ids tell when they were made (UUIDv7): a step was
-    taken after its case was opened, after the event that caused it, and after the steps before it.
+    Much happens at one instant of the domain's clock. A service numbers its steps; ids tell when they were made (UUIDv7), so
+    a step was taken after its case was opened, after the event that caused it, and after the steps of the service before it.
     """
-    after = case
-    for step in steps:
-        after = max(after, step["event_cause"] or "")
-        yield (datetime.fromisoformat(step["at"]), after), step
+    placed = []
+    after: dict[str, str] = {}
+    for case, step in sorted(steps, key=lambda each: int(each[1]["number"])):
+        opened = case.id if step["action"] == "create" else ""
+        after[case.service] = max(after.get(case.service, ""), opened, step["event_cause"] or "")
+        placed.append(((datetime.fromisoformat(step["at"]), after[case.service]), (case, step)))
+    return [each for _, each in sorted(placed, key=itemgetter(0))]
 
 
 def label(member: Member) -> str:
