@@ -179,6 +179,7 @@ class Report:
         cursor: str | None = None
         while True:
             asked = {**query, "limit": 200} | ({"cursor": cursor} if cursor else {})
+            # mypy infers no type for a lambda with a default.
             found = patiently(lambda asked=asked: self.api.get(people.ASSESS, service, path, **asked)).content  # type: ignore[misc]
             yield from found["items"]
             cursor = found["next"]

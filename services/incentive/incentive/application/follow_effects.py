@@ -148,6 +148,7 @@ def _await(uow: UnitOfWork, case: ToleranceRow, finding: FindingRow, steps: Sequ
 
 
 def _links(uow: UnitOfWork, *conditions: object) -> list[Link]:
+    # Declared as object here, the conditions are comparisons of columns.
     rows = uow.session.scalars(select(LinkRow).where(*conditions).order_by(LinkRow.subject))  # type: ignore[arg-type]
     return [Link(row.subject, row.kind, row.state, row.findings, row.cadre, row.named, row.source) for row in rows]
 

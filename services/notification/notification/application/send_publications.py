@@ -98,6 +98,7 @@ def send_publications(
             try:
                 _attempt(publications, channels, rulebook, units, errand)
             except Exception:
+                # One that fails holds up no other; its claim runs out, and it is tried again.
                 logger.exception("a publication was not sent")
     _measure(units)
     return count
